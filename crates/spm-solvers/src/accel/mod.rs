@@ -1,0 +1,5 @@
+//! Acceleration of first-order methods.
+
+mod nesterov;
+
+pub use nesterov::Nesterov;

@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+
+pub mod accel;
+pub mod admm;
+pub mod batch_omp;
+mod certificate;
+mod certified;
+mod coordinate;
+mod driver;
+mod error;
+mod fista;
+pub mod kkt;
+pub mod loss;
+pub mod observe;
+pub mod omp;
+mod pdhg;
+pub mod polish;
+mod problem;
+mod step;
+pub mod stop;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use certificate::{Certificate, Certify};
+pub use certified::Certified;
+pub use coordinate::CoordinateDescent;
+pub use driver::{Control, Iteration, Progress, Report, Status, run};
+pub use error::SolveError;
+pub use fista::{Fista, FistaOptions};
+pub use observe::Observer;
+pub use pdhg::{Pdhg, PdhgOptions};
+pub use problem::{Composite, Split, Term};
+pub use step::StepSize;
+pub use stop::StopRule;
