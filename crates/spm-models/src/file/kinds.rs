@@ -1,0 +1,60 @@
+//! The kinds of model that can be saved.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use spm_linalg::{Scalar, check};
+
+use super::Shape;
+use crate::{Dictionary, LinearModel, ModelError};
+
+/// A model that can be saved.
+///
+/// To add a kind, give it a number of its own (downstream crates: 1000 and up), say what its arrays are called, and check
+/// in [`validate`](Self::validate) everything the methods of the model rely on: a file can hold anything.
+pub trait Model: Serialize + DeserializeOwned {
+    /// The number of this kind; never reused.
+    const KIND: u32;
+    /// What it is called.
+    const NAME: &'static str;
+    /// Bytes of one number: 4 or 8.
+    const SCALAR_BYTES: usize;
+
+    /// Names and shapes of the arrays, rows first.
+    fn shapes(&self) -> Vec<Shape>;
+
+    /// Whether the model makes sense: dimensions fit, all numbers are finite and in their domain.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming what is wrong.
+    fn validate(&self) -> Result<(), ModelError>;
+}
+
+impl<T: Scalar + Serialize + DeserializeOwned> Model for LinearModel<T> {
+    const KIND: u32 = 1;
+    const NAME: &'static str = "linear model";
+    const SCALAR_BYTES: usize = size_of::<T>();
+
+    fn shapes(&self) -> Vec<Shape> {
+        vec![Shape::new("coef", &[self.coef.len()])]
+    }
+
+    fn validate(&self) -> Result<(), ModelError> {
+        Self::validate(self)
+    }
+}
+
+/// Decoding goes through [`Dictionary::new`], so that no dictionary without unit norms exists.
+impl<T: Scalar + Serialize + DeserializeOwned> Model for Dictionary<T> {
+    const KIND: u32 = 2;
+    const NAME: &'static str = "dictionary";
+    const SCALAR_BYTES: usize = size_of::<T>();
+
+    fn shapes(&self) -> Vec<Shape> {
+        vec![Shape::new("atoms", &[self.dim(), self.n_atoms()])]
+    }
+
+    fn validate(&self) -> Result<(), ModelError> {
+        check::finite("dictionary", self.atoms())?;
+        Ok(())
+    }
+}

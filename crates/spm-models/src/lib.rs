@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod data;
+pub mod dictionary;
+mod error;
+mod estimator;
+#[cfg(feature = "serde")]
+pub mod file;
+pub mod linear;
+
+pub use data::{Design, Xy};
+pub use dictionary::{Coder, Codes, Dictionary, Ksvd, Omp};
+pub use error::ModelError;
+pub use estimator::{Fit, Predict, Score};
+pub use linear::{ElasticNet, FitControl, FittedLinear, Lasso, LinearModel, Solver};

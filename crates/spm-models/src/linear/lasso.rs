@@ -1,0 +1,198 @@
+//! The Lasso: least squares with an L1 penalty.
+
+use spm_linalg::Scalar;
+
+use super::problem::Spec;
+use super::{FitControl, FittedLinear, Solver, default_tol};
+use crate::{Design, Fit, ModelError, Xy};
+
+/// The Lasso: least squares with an L1 penalty.
+///
+/// Minimises
+/// $$\frac{1}{2n} \sum_i s_i (y_i - b - x_i^\top w)^2 + \alpha \sum_j v_j |w_j|$$
+/// in plain text `1/(2n) * sum_i s_i (y_i - b - x_i w)^2 + alpha * sum_j v_j |w_j|`,
+/// over `w` (length p) and the intercept `b`. Sample weights `s` are normalised to sum n; without them all are 1.
+/// The intercept is never penalised.
+///
+/// | parameter | default | range | meaning |
+/// |---|---|---|---|
+/// | `alpha` | – | finite, `>= 0` | regularisation strength; from [`alpha_max`](Self::alpha_max) on, every penalised coefficient is 0 |
+/// | `fit_intercept` | true | | |
+/// | `standardize` | false | | penalise the coefficients of columns scaled to unit (weighted, population) deviation |
+/// | `positive` | false | | only coefficients `>= 0` |
+/// | `penalty_weights` | none | `>= 0`, length p | factor of the penalty of each feature; 0 = unpenalised |
+/// | `tol` | 1e-6 (1.2e-4 in `f32`) | `> 0` | duality gap relative to the objective at zero |
+/// | `max_iter` | 100 000 | | iterations (epochs) |
+/// | `solver` | [`Solver::Auto`] | | the algorithm |
+///
+/// `X` is never copied: centring, scaling and weights are applied lazily, so a sparse `X` stays sparse. Constant
+/// and all-zero columns get the coefficient 0. The fit costs O(stored entries of `X`) for each pass over all
+/// columns, usually 5 to 20, plus the epochs on the working set; memory O(n + p) beside the data.
+///
+/// Sources: Tibshirani 1996; penalty factors as in the adaptive Lasso, Zou 2006.
+///
+/// ```
+/// use spm_models::{Design, Fit, Lasso, Xy};
+/// // Two features, the second irrelevant: y = 1 + 2 x₀.
+/// let x = [0.0_f64, 1.0, 2.0, 3.0, 1.0, -1.0, -1.0, 1.0];
+/// let y = [1.0, 3.0, 5.0, 7.0];
+/// let data = Xy::new(Design::dense(&x, 4, 2)?, &y);
+/// let model = Lasso::new(0.125).tol(1e-12);
+/// let fitted = model.fit(data)?.require_converged()?;
+/// // The slope is shrunk by alpha / variance = 0.125 / 1.25.
+/// assert!((fitted.coef[0] - 1.9).abs() < 1e-9 && fitted.coef[1] == 0.0);
+/// assert!((fitted.intercept - 1.15).abs() < 1e-9);
+/// assert!((model.alpha_max(data)? - 2.5).abs() < 1e-12);
+/// # Ok::<(), spm_models::ModelError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Lasso<T = f64> {
+    /// Regularisation strength.
+    pub alpha: T,
+    /// Fit an intercept (unpenalised).
+    pub fit_intercept: bool,
+    /// Divide each column by its standard deviation before penalising; coefficients are returned in the units of
+    /// the data, the objective is that of the scaled problem.
+    pub standardize: bool,
+    /// Allow only coefficients `>= 0`.
+    pub positive: bool,
+    /// A factor of the penalty for each feature, length p, `>= 0`; 0 leaves a feature unpenalised.
+    pub penalty_weights: Option<Vec<T>>,
+    /// Stop when the duality gap is at most `tol` times the objective at zero.
+    pub tol: T,
+    /// At most this many iterations (epochs of coordinate descent).
+    pub max_iter: usize,
+    /// The algorithm.
+    pub solver: Solver,
+}
+
+impl<T: Scalar> Lasso<T> {
+    /// The Lasso of strength `alpha` with the default options.
+    #[must_use]
+    pub fn new(alpha: T) -> Self {
+        Self {
+            alpha,
+            fit_intercept: true,
+            standardize: false,
+            positive: false,
+            penalty_weights: None,
+            tol: default_tol(),
+            max_iter: 100_000,
+            solver: Solver::Auto,
+        }
+    }
+
+    /// Sets whether an intercept is fitted.
+    #[must_use]
+    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
+        self.fit_intercept = fit_intercept;
+        self
+    }
+
+    /// Sets whether columns are scaled to unit deviation.
+    #[must_use]
+    pub fn standardize(mut self, standardize: bool) -> Self {
+        self.standardize = standardize;
+        self
+    }
+
+    /// Sets whether coefficients must be `>= 0`.
+    #[must_use]
+    pub fn positive(mut self, positive: bool) -> Self {
+        self.positive = positive;
+        self
+    }
+
+    /// Sets the tolerance, relative to the objective at zero.
+    #[must_use]
+    pub fn tol(mut self, tol: T) -> Self {
+        self.tol = tol;
+        self
+    }
+
+    /// Sets the iteration limit.
+    #[must_use]
+    pub fn max_iter(mut self, max_iter: usize) -> Self {
+        self.max_iter = max_iter;
+        self
+    }
+
+    /// Sets the algorithm.
+    #[must_use]
+    pub fn solver(mut self, solver: Solver) -> Self {
+        self.solver = solver;
+        self
+    }
+
+    /// Sets the penalty factors of the features.
+    #[must_use]
+    pub fn penalty_weights(mut self, weights: Vec<T>) -> Self {
+        self.penalty_weights = Some(weights);
+        self
+    }
+
+    /// Checks the options alone.
+    ///
+    /// # Errors
+    /// [`ModelError::Linalg`] naming the parameter outside its range.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        self.spec().validate()
+    }
+
+    /// Fits under limits and before an onlooker.
+    ///
+    /// # Errors
+    /// [`ModelError::Linalg`] for options outside their range, lengths that disagree, empty data, and values that
+    /// are NaN or infinite, with their row and column. Not converging is a status of the result, not an error.
+    pub fn fit_with(&self, data: Xy<'_, T>, ctl: FitControl<'_, T>) -> Result<FittedLinear<T>, ModelError> {
+        self.spec().fit(data, ctl)
+    }
+
+    /// Fits each column of `y` (n × t, column by column) on its own, in parallel; the results do not depend on the
+    /// number of threads.
+    ///
+    /// # Errors
+    /// As [`fit_with`](Self::fit_with).
+    pub fn fit_each(
+        &self,
+        x: Design<'_, T>,
+        y: &[T],
+        sample_weight: Option<&[T]>,
+    ) -> Result<Vec<FittedLinear<T>>, ModelError> {
+        self.spec().fit_each(x, y, sample_weight)
+    }
+
+    /// The smallest `alpha` for which every penalised coefficient is 0, with the other options as they are.
+    ///
+    /// O(stored entries of `X`), plus the fit of the unpenalised features if there are any.
+    ///
+    /// # Errors
+    /// As [`fit_with`](Self::fit_with).
+    pub fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
+        self.spec().alpha_max(data)
+    }
+
+    fn spec(&self) -> Spec<'_, T> {
+        Spec {
+            alpha: self.alpha,
+            l1_ratio: T::one(),
+            fit_intercept: self.fit_intercept,
+            standardize: self.standardize,
+            positive: self.positive,
+            penalty_weights: self.penalty_weights.as_deref(),
+            tol: self.tol,
+            max_iter: self.max_iter,
+            solver: self.solver,
+        }
+    }
+}
+
+impl<T: Scalar> Fit<Xy<'_, T>> for Lasso<T> {
+    type Fitted = FittedLinear<T>;
+    type Error = ModelError;
+
+    fn fit(&self, data: Xy<'_, T>) -> Result<FittedLinear<T>, ModelError> {
+        self.fit_with(data, FitControl::default())
+    }
+}

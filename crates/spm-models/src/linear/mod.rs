@@ -1,0 +1,81 @@
+//! Sparse linear regression.
+
+mod elastic_net;
+mod fitted;
+mod lasso;
+mod model;
+mod penalty;
+mod problem;
+
+use std::time::Duration;
+
+pub use elastic_net::ElasticNet;
+pub use fitted::FittedLinear;
+pub use lasso::Lasso;
+pub use model::LinearModel;
+use spm_linalg::Scalar;
+use spm_solvers::Observer;
+
+/// Which algorithm fits a linear model. All reach the same solution; the certificate says how closely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Solver {
+    /// The fastest for the model: coordinate descent.
+    #[default]
+    Auto,
+    /// Coordinate descent with working sets ([`spm_solvers::CoordinateDescent`]).
+    CoordinateDescent,
+    /// The alternating direction method of multipliers ([`spm_solvers::admm::Admm`]), polished on its support. For a
+    /// dense `X` it copies the standardised matrix and factors a system of size min(n, p); for a sparse one it
+    /// solves by conjugate gradients.
+    Admm,
+    /// Accelerated proximal gradients ([`spm_solvers::Fista`]), polished on its support.
+    Fista,
+}
+
+/// Limits and an onlooker for one fit, beside the options of the model.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use spm_models::{Design, FitControl, Lasso, Xy};
+/// let x = [1.0, 2.0, 3.0, 4.0];
+/// let mut epochs = 0;
+/// let mut count = |_: &spm_solvers::Progress<f64>, _: &[f64]| {
+///     epochs += 1;
+///     ControlFlow::Continue(())
+/// };
+/// let data = Xy::new(Design::dense(&x, 4, 1)?, &[1.0, 2.0, 3.0, 5.0]);
+/// let fitted = Lasso::new(0.1).fit_with(data, FitControl::default().observer(&mut count))?;
+/// assert_eq!(epochs, fitted.report.last.iter);
+/// # Ok::<(), spm_models::ModelError>(())
+/// ```
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct FitControl<'a, T: Scalar> {
+    /// At most this much wall time inside the solver.
+    pub time_limit: Option<Duration>,
+    /// Sees every iteration, may end the fit. The iterate it sees is in the solver's units: coefficients of the
+    /// columns divided by their deviations if the model standardises.
+    pub observer: Option<&'a mut dyn Observer<T>>,
+}
+
+impl<'a, T: Scalar> FitControl<'a, T> {
+    /// Adds an observer.
+    #[must_use]
+    pub fn observer(mut self, observer: &'a mut dyn Observer<T>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Adds a wall-time limit.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+}
+
+/// 1e-6, or what rounding allows in `f32`.
+fn default_tol<T: Scalar>() -> T {
+    T::of(1e-6).max(T::of(1e3) * T::epsilon())
+}

@@ -1,0 +1,289 @@
+//! From data and options to a problem for a solver, and back to a fitted model.
+
+use spm_linalg::{
+    Dense, DesignMatrix, LinearOperator, Scalar, SeparableProx, Standardized, Standardizing, check, vecops,
+};
+use spm_solvers::admm::{Admm, AdmmOptions, CgUpdate, XUpdate, least_squares_update};
+use spm_solvers::loss::{LossOf, Quadratic};
+use spm_solvers::polish::PolishL1;
+use spm_solvers::stop::Gap;
+use spm_solvers::{
+    Certified, Composite, Control, CoordinateDescent, Fista, FistaOptions, Iteration, Observer, Report, run,
+};
+
+use super::penalty::FeaturePenalty;
+use super::{FitControl, FittedLinear, Solver};
+use crate::{Design, ModelError, Xy};
+
+/// Iterations of a first-order method between evaluations of the gap.
+const STRIDE: usize = 10;
+/// Rounds of the exact solution on the support.
+const POLISH_ROUNDS: usize = 20;
+
+/// Every option of a linear model.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spec<'a, T> {
+    pub(super) alpha: T,
+    pub(super) l1_ratio: T,
+    pub(super) fit_intercept: bool,
+    pub(super) standardize: bool,
+    pub(super) positive: bool,
+    pub(super) penalty_weights: Option<&'a [T]>,
+    pub(super) tol: T,
+    pub(super) max_iter: usize,
+    pub(super) solver: Solver,
+}
+
+impl<T: Scalar> Spec<'_, T> {
+    pub(super) fn validate(&self) -> Result<(), ModelError> {
+        check::non_negative("alpha", self.alpha)?;
+        check::non_negative("l1_ratio", self.l1_ratio)?;
+        check::non_negative("1 - l1_ratio", T::one() - self.l1_ratio)?;
+        check::positive("tol", self.tol)?;
+        Ok(())
+    }
+
+    fn penalty(&self, alpha: T) -> Result<FeaturePenalty<'_, T>, ModelError> {
+        let (l1, l2) = (alpha * self.l1_ratio, alpha * (T::one() - self.l1_ratio));
+        Ok(FeaturePenalty::new(l1, l2, self.penalty_weights, self.positive)?)
+    }
+
+    /// Fits to one response.
+    pub(super) fn fit(&self, data: Xy<'_, T>, ctl: FitControl<'_, T>) -> Result<FittedLinear<T>, ModelError> {
+        data.validate()?;
+        let prepared = Prepared::new(self, data.x, data.sample_weight)?;
+        prepared.fit(self, data.y, ctl)
+    }
+
+    /// Fits to each column of `y` (n × t, column by column) on its own.
+    pub(super) fn fit_each(
+        &self,
+        x: Design<'_, T>,
+        y: &[T],
+        sample_weight: Option<&[T]>,
+    ) -> Result<Vec<FittedLinear<T>>, ModelError> {
+        let n = x.nrows();
+        check::non_empty("X: rows", n)?;
+        check::non_empty("X: columns", x.ncols())?;
+        check::len("y: length, a multiple of the rows of X", y.len().div_ceil(n) * n, y.len())?;
+        check::finite("y", y)?;
+        let prepared = Prepared::new(self, x, sample_weight)?;
+        let one = |y: &[T]| prepared.fit(self, y, FitControl::default());
+        #[cfg(feature = "rayon")]
+        {
+            use rayon::prelude::*;
+            y.par_chunks_exact(n).map(one).collect()
+        }
+        #[cfg(not(feature = "rayon"))]
+        {
+            y.chunks_exact(n).map(one).collect()
+        }
+    }
+
+    /// The smallest alpha at which every penalised coefficient is zero.
+    pub(super) fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
+        check::positive("l1_ratio", self.l1_ratio)?;
+        data.validate()?;
+        let prepared = Prepared::new(self, data.x, data.sample_weight)?;
+        let (y, _) = prepared.response(data.y);
+        let c = prepared.curvature();
+        let weight = |j: usize| self.penalty_weights.map_or(T::one(), |v| v[j]) * self.l1_ratio;
+        // So large that no penalised coefficient can move: |x_jᵀr| <= ‖x_j‖ ‖y‖.
+        let size = vecops::norm(&y);
+        let p = data.x.ncols();
+        let mut large = T::zero();
+        for j in (0..p).filter(|&j| weight(j) > T::zero()) {
+            large = large.max(c * prepared.view.col_sq_norm(j).sqrt() * size / weight(j));
+        }
+        if large == T::zero() {
+            return Ok(T::zero());
+        }
+        let mut cd = CoordinateDescent::new(&prepared.view, &y, c, self.penalty(T::of(2.0) * large)?)?;
+        if self.positive && self.penalty_weights.is_some_and(|v| v.contains(&T::zero())) {
+            // Unpenalised but constrained columns have to be fitted; without the constraint the projection is exact.
+            let tol = T::epsilon() * T::of(16.0) * T::of(0.5) * c * size * size;
+            let _ = run(&mut cd, Control::new(self.max_iter, &mut Gap { tol }))?;
+        }
+        let mut alpha = T::zero();
+        for (j, &u) in cd.projected_correlation().iter().enumerate() {
+            if weight(j) > T::zero() {
+                alpha = alpha.max(if self.positive { u } else { u.abs() } / weight(j));
+            }
+        }
+        // Rounded up, so that the model at this alpha is exactly zero.
+        Ok(alpha * (T::one() + T::of(4.0) * T::epsilon()))
+    }
+}
+
+/// The part of a problem that all responses share.
+#[derive(Debug)]
+struct Prepared<'a, T: Scalar> {
+    view: Standardized<'a, T>,
+    /// Weights of the observations, summing to n.
+    weights: Option<Vec<T>>,
+    fit_intercept: bool,
+}
+
+impl<'a, T: Scalar> Prepared<'a, T> {
+    fn new(spec: &Spec<'_, T>, x: Design<'a, T>, sample_weight: Option<&[T]>) -> Result<Self, ModelError> {
+        spec.validate()?;
+        let n = x.nrows();
+        if let Some(v) = spec.penalty_weights {
+            check::len("penalty_weights", x.ncols(), v.len())?;
+            check::all_non_negative("penalty_weights", v)?;
+        }
+        let weights = match sample_weight {
+            None => None,
+            Some(w) => {
+                check::len("sample_weight", n, w.len())?;
+                check::all_non_negative("sample_weight", w)?;
+                // Divided by the largest first: the sum can't overflow.
+                let largest = vecops::norm_inf(w);
+                check::positive("largest sample_weight", largest)?;
+                let mut w: Vec<T> = w.iter().map(|&v| v / largest).collect();
+                let factor = T::of_usize(n) / vecops::sum(&w);
+                vecops::scale(factor, &mut w);
+                Some(w)
+            }
+        };
+        let what = Standardizing::default()
+            .center(spec.fit_intercept)
+            .scale(spec.standardize)
+            .weights(weights.as_deref());
+        let view = Standardized::new(x, what)?;
+        Ok(Self { view, weights, fit_intercept: spec.fit_intercept })
+    }
+
+    /// The standardised matrix written out, column by column, if it is dense.
+    fn dense_copy(&self) -> Option<Vec<T>> {
+        let Design::Dense(_) = self.view.inner() else { return None };
+        let n = self.view.nrows();
+        let mut data = vec![T::zero(); n * self.view.ncols()];
+        for (j, col) in data.chunks_exact_mut(n).enumerate() {
+            self.view.col_axpy(j, T::one(), col);
+        }
+        Some(data)
+    }
+
+    /// Replaces the point by the exact solution on its support, where that is better.
+    fn polish<'y, G: SeparableProx<T>>(
+        &self,
+        spec: &Spec<'_, T>,
+        y: &'y [T],
+        cd: &mut CoordinateDescent<'y, T, &Standardized<'a, T>, G>,
+    ) -> Result<(), ModelError> {
+        let before = cd.iterate().to_vec();
+        let gap_before = cd.progress().gap;
+        let mut w = before.clone();
+        let mut problem = PolishL1::new(&self.view, y, self.curvature(), spec.alpha * spec.l1_ratio)
+            .ridge(spec.alpha * (T::one() - spec.l1_ratio))
+            .non_negative(spec.positive);
+        if let Some(v) = spec.penalty_weights {
+            problem = problem.factors(v);
+        }
+        if problem.polish(&mut w, POLISH_ROUNDS)?.accepted {
+            cd.move_to(&w)?;
+            if cd.progress().gap > gap_before {
+                cd.move_to(&before)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `c = 1/n`.
+    fn curvature(&self) -> T {
+        T::of_usize(self.view.nrows()).recip()
+    }
+
+    /// The response as the solver sees it, `sqrt(w)·(y − mean)`, and the mean (0 without an intercept).
+    fn response(&self, y: &[T]) -> (Vec<T>, T) {
+        let mut mean = T::zero();
+        if self.fit_intercept {
+            // The second pass removes the rounding of the first.
+            for _ in 0..2 {
+                let rest: T = match &self.weights {
+                    None => y.iter().map(|&v| v - mean).sum(),
+                    Some(w) => y.iter().zip(w).map(|(&v, &w)| w * (v - mean)).sum(),
+                };
+                mean += rest * self.curvature();
+            }
+        }
+        let mut out: Vec<T> = y.iter().map(|&v| v - mean).collect();
+        if let Some(u) = self.view.sqrt_weights() {
+            for (o, &u) in out.iter_mut().zip(u) {
+                *o *= u;
+            }
+        }
+        (out, mean)
+    }
+
+    fn fit(
+        &self,
+        spec: &Spec<'_, T>,
+        y: &[T],
+        ctl: FitControl<'_, T>,
+    ) -> Result<FittedLinear<T>, ModelError> {
+        let (y, mean) = self.response(y);
+        let c = self.curvature();
+        let objective_at_zero = T::of(0.5) * c * vecops::sq_norm(&y);
+        let mut stop = Gap { tol: spec.tol * objective_at_zero };
+        let control = Control {
+            max_iter: spec.max_iter,
+            time_limit: ctl.time_limit,
+            stop: &mut stop,
+            // A reborrow, so that the observer may outlive the stop rule.
+            observer: ctl.observer.map(|o| o as &mut dyn Observer<T>),
+        };
+        let penalty = spec.penalty(spec.alpha)?;
+        let mut cd = CoordinateDescent::new(&self.view, &y, c, penalty.clone())?;
+        let report = match spec.solver {
+            Solver::Auto | Solver::CoordinateDescent => run(&mut cd, control)?,
+            Solver::Fista => {
+                let loss = LossOf::new(Quadratic::new(&y)?.scale(c)?, &self.view)?.estimate_norm()?;
+                let start = vec![T::zero(); self.view.ncols()];
+                let problem = Composite::new(&loss, &penalty)?;
+                let fista = Fista::new(problem, &start, &FistaOptions::default())?;
+                run_certified(fista, &mut cd, control)?
+            }
+            Solver::Admm => {
+                let copy = self.dense_copy();
+                let update: Box<dyn XUpdate<T>> = match &copy {
+                    Some(data) => {
+                        let a = Dense::from_column_major(data, self.view.nrows(), self.view.ncols())?;
+                        least_squares_update(a, &y, c, None)?
+                    }
+                    None => Box::new(CgUpdate::new(&self.view, &y, c, None)?),
+                };
+                let admm = Admm::new(update, &penalty, None, &AdmmOptions::default())?;
+                run_certified(admm, &mut cd, control)?
+            }
+        };
+        if matches!(spec.solver, Solver::Fista | Solver::Admm) {
+            self.polish(spec, &y, &mut cd)?;
+        }
+        let certificate = cd.certificate().ok_or(ModelError::Unsupported {
+            solver: "the certificate",
+            what: "a penalty without a conjugate",
+        })?;
+        let mut coef = cd.iterate().to_vec();
+        let mut intercept = mean;
+        for ((w, &m), &s) in coef.iter_mut().zip(self.view.means()).zip(self.view.scales()) {
+            *w /= s;
+            intercept -= *w * m;
+        }
+        Ok(FittedLinear { coef, intercept, alpha: spec.alpha, objective_at_zero, certificate, report })
+    }
+}
+
+/// Runs `solver` with the duality gap of `cd`, which ends at the last iterate.
+fn run_certified<T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>>(
+    solver: impl Iteration<T>,
+    cd: &mut CoordinateDescent<'_, T, X, G>,
+    control: Control<'_, T>,
+) -> Result<Report<T>, ModelError> {
+    let mut certified = Certified::new(solver, &mut *cd, STRIDE);
+    let report = run(&mut certified, control)?;
+    let last = certified.into_inner();
+    cd.move_to(last.iterate())?;
+    Ok(report)
+}
