@@ -1,0 +1,60 @@
+//! The error type of this crate.
+
+use spm_linalg::LinalgError;
+use spm_solvers::SolveError;
+
+/// Why an image operation was refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// Data or a parameter is invalid.
+    #[error(transparent)]
+    Linalg(#[from] LinalgError),
+    /// The solver failed.
+    #[error(transparent)]
+    Solve(#[from] SolveError),
+    /// A window or patch does not fit into the image.
+    #[error(
+        "{what} of {} x {} pixels does not fit into an image of {} x {} (height x width)",
+        .size.0, .size.1, .image.0, .image.1
+    )]
+    TooSmall {
+        /// What does not fit.
+        what: &'static str,
+        /// Its height and width.
+        size: (usize, usize),
+        /// Height and width of the image.
+        image: (usize, usize),
+    },
+    /// Two images that must have one size do not.
+    #[error("images differ in size: {} x {} and {} x {} (height x width)", .first.0, .first.1, .second.0, .second.1)]
+    SizeMismatch {
+        /// Height and width of the first.
+        first: (usize, usize),
+        /// Height and width of the second.
+        second: (usize, usize),
+    },
+    /// A file can't be read or written.
+    #[cfg(feature = "io")]
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// A file is not an image that this crate reads, is damaged, or is too large.
+    #[cfg(feature = "io")]
+    #[error("{}: {source}", path.display())]
+    Format {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What the decoder or encoder says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Requires two images of one size.
+pub(crate) fn same_size(first: (usize, usize), second: (usize, usize)) -> Result<(), ImageError> {
+    if first == second { Ok(()) } else { Err(ImageError::SizeMismatch { first, second }) }
+}

@@ -1,0 +1,26 @@
+//! The one place that knows whether rayon is there: independent items, results in order.
+
+/// `f` of every item, possibly in parallel; the results are in the order of the items.
+#[cfg(feature = "rayon")]
+pub(crate) fn map<I: Send, R: Send>(items: Vec<I>, f: impl Fn(I) -> R + Send + Sync) -> Vec<R> {
+    use rayon::prelude::*;
+    items.into_par_iter().map(f).collect()
+}
+
+/// `f` of every item, in order.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn map<I, R>(items: Vec<I>, f: impl Fn(I) -> R) -> Vec<R> {
+    items.into_iter().map(f).collect()
+}
+
+/// Both, possibly at the same time.
+#[cfg(feature = "rayon")]
+pub(crate) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(a, b)
+}
+
+/// Both, one after the other.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn join<A, B>(a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
+    (a(), b())
+}
