@@ -1,0 +1,212 @@
+//! The trend filtering problem in the units in which it is solved.
+
+use spm_linalg::operator::Difference;
+use spm_linalg::{LinalgError, LinearOperator, Scalar};
+
+use crate::lambda_max::Polynomial;
+
+/// `min 1/2 sum w (y - x)^2 + lambda |D x|_1` with `D = D^(k+1)`, in `f64`: values scaled by their range,
+/// weights by their mean, positions by their mean spacing, each to a power of two, missing ends cut off.
+///
+/// Scaling makes every tolerance inside free of units; `f32` data are solved in `f64` because differences of order
+/// two and more leave no digits otherwise.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) y: Vec<f64>,
+    pub(crate) w: Vec<f64>,
+    pub(crate) d: Difference<f64>,
+    /// Row `j` of `D`, columns `j ..= j + k + 1`, at `[j (k + 2)]`.
+    pub(crate) rows: Vec<f64>,
+    pub(crate) lambda: f64,
+    /// Positions in these units.
+    pub(crate) t: Vec<f64>,
+    pub(crate) uneven: bool,
+    /// Positions of the unobserved ends.
+    head: Vec<f64>,
+    tail: Vec<f64>,
+    /// The weighted least-squares polynomial of degree k.
+    pub(crate) poly: Vec<f64>,
+    /// The largest |u| of the dual of the polynomial fit: at or above it the polynomial is the solution.
+    pub(crate) lambda_max: f64,
+    pub(crate) units: Units,
+}
+
+/// How to get back to the units of the data.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Units {
+    pub(crate) shift: f64,
+    pub(crate) scale: f64,
+    pub(crate) weight: f64,
+    pub(crate) step: f64,
+    /// The first observed index.
+    pub(crate) first: usize,
+}
+
+impl Units {
+    /// The factor of an objective.
+    pub(crate) fn objective(self) -> f64 {
+        self.weight * self.scale * self.scale
+    }
+    /// The factor of `lambda` for order `k`.
+    pub(crate) fn lambda(self, k: usize) -> f64 {
+        self.weight * self.scale * self.step.powi(k as i32)
+    }
+    /// The factor of `D x` for order `k`.
+    pub(crate) fn jump(self, k: usize) -> f64 {
+        self.scale * self.step.powi(-(k as i32))
+    }
+}
+
+impl Problem {
+    /// Order `k >= 0`; `y`, `w` have 0 where a value is missing and at least one positive weight; positions
+    /// strictly increasing.
+    pub(crate) fn new<T: Scalar>(
+        y: &[T],
+        w: &[T],
+        positions: Option<&[T]>,
+        k: usize,
+        lambda: f64,
+    ) -> Result<Self, LinalgError> {
+        let seen = |i: &usize| w[*i] > T::zero();
+        let first = (0..w.len()).find(seen).unwrap_or(0);
+        let last = (0..w.len()).rev().find(seen).unwrap_or(0);
+        let (total, n) = (w.len(), last + 1 - first);
+        let mut w: Vec<f64> = w[first..=last].iter().map(|v| v.as_f64()).collect();
+        let mut y: Vec<f64> = y[first..=last].iter().map(|v| v.as_f64()).collect();
+        let observed = w.iter().filter(|v| **v > 0.0).count() as f64;
+        let weight = power_of_two(w.iter().sum::<f64>() / observed);
+        for v in &mut w {
+            *v /= weight;
+        }
+        let (lo, hi) = y
+            .iter()
+            .zip(&w)
+            .filter(|(_, w)| **w > 0.0)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (v, _)| (a.min(*v), b.max(*v)));
+        // Where the values are large against their range, the differences from their middle are exact.
+        let (mid, half) = (0.5 * lo + 0.5 * hi, 0.5 * hi - 0.5 * lo);
+        let shift = if mid.abs() > 4.0 * half { mid } else { 0.0 };
+        let scale = if half > 0.0 { power_of_two(half) } else { 1.0 };
+        for (v, w) in y.iter_mut().zip(&w) {
+            *v = if *w > 0.0 { (*v - shift) / scale } else { 0.0 };
+        }
+        let step = match positions {
+            Some(p) if n > 1 => power_of_two((p[last].as_f64() - p[first].as_f64()) / (n - 1) as f64),
+            _ => 1.0,
+        };
+        let place = |i: usize| positions.map_or((i as f64) - (first as f64), |p| p[i].as_f64() / step);
+        let t: Vec<f64> = (first..=last).map(place).collect();
+        let head: Vec<f64> = (0..first).map(place).collect();
+        let tail: Vec<f64> = (last + 1..total).map(place).collect();
+        let uneven = t.windows(2).any(|p| p[1] - p[0] != 1.0);
+        let d = if uneven { Difference::uneven(&t, k + 1)? } else { Difference::even(n, k + 1)? };
+        let width = k + 2;
+        let mut rows = vec![0.0; d.nrows() * width];
+        for (j, row) in rows.chunks_exact_mut(width).enumerate() {
+            d.row_into(j, row);
+        }
+        let units = Units { shift, scale, weight, step, first };
+        let poly = Polynomial::new(&t, &w, k).fit(&y);
+        let mut out =
+            Self { y, w, d, rows, lambda: 0.0, t, uneven, head, tail, poly, lambda_max: 0.0, units };
+        // An exact polynomial: what is left is rounding, of values of size 1.
+        let exact = (0..n).all(|i| out.w[i] == 0.0 || (out.y[i] - out.poly[i]).abs() <= 1e-14);
+        out.lambda_max = if exact { 0.0 } else { out.largest_dual() };
+        out.lambda = lambda / units.lambda(k);
+        Ok(out)
+    }
+
+    /// The order k of the trend.
+    pub(crate) fn k(&self) -> usize {
+        self.d.order() - 1
+    }
+
+    pub(crate) fn m(&self) -> usize {
+        self.d.nrows()
+    }
+
+    /// `max |u|` of `Dᵀ u = w (y − p)`: k + 1 cumulative sums, from both ends so that rounding grows over half the length.
+    fn largest_dual(&self) -> f64 {
+        let (n, m, order) = (self.y.len(), self.m(), self.d.order());
+        if m == 0 {
+            return 0.0;
+        }
+        let mut left: Vec<f64> = (0..n).map(|i| self.w[i] * (self.y[i] - self.poly[i])).collect();
+        let mut right = left.clone();
+        for j in 1..=order {
+            // Undo the adjoint of D^(1): v_i = −Σ_{l<=i} r_l = Σ_{l>i} r_l; then the factors of order j.
+            let len = n - j;
+            let mut sum = 0.0;
+            for v in &mut left[..len] {
+                sum -= *v;
+                *v = sum;
+            }
+            let mut sum = 0.0;
+            for i in (0..len).rev() {
+                sum += right[i + 1];
+                right[i + 1] = sum;
+            }
+            right.copy_within(1..=len, 0);
+            if self.uneven && j < order {
+                for i in 0..len {
+                    let s = (self.t[i + j] - self.t[i]) / j as f64;
+                    left[i] *= s;
+                    right[i] *= s;
+                }
+            }
+        }
+        let half = m / 2;
+        left[..half].iter().chain(&right[half..m]).fold(0.0, |a, v| f64::max(a, v.abs()))
+    }
+
+    /// The objective of the polynomial fit, the scale of relative gaps.
+    pub(crate) fn null_objective(&self) -> f64 {
+        (0..self.y.len()).map(|i| 0.5 * self.w[i] * (self.y[i] - self.poly[i]).powi(2)).sum()
+    }
+
+    /// The values with linear interpolation where they are missing.
+    pub(crate) fn filled(&self) -> Vec<f64> {
+        let mut y = self.y.clone();
+        let mut left = 0;
+        for i in 1..y.len() {
+            if self.w[i] > 0.0 {
+                for j in left + 1..i {
+                    let s = (self.t[j] - self.t[left]) / (self.t[i] - self.t[left]);
+                    y[j] = (1.0 - s) * self.y[left] + s * self.y[i];
+                }
+                left = i;
+            }
+        }
+        y
+    }
+
+    /// `out ←` the series in the data's units, its unobserved ends continued without a bend.
+    pub(crate) fn write<T: Scalar>(&self, x: &[f64], out: &mut [T]) {
+        let (u, n) = (self.units, x.len());
+        let to = |v: f64| T::of(u.shift + u.scale * v);
+        for (o, &v) in out[u.first..].iter_mut().zip(x) {
+            *o = to(v);
+        }
+        let anchors = n.min(self.d.order());
+        for (i, &s) in self.head.iter().enumerate() {
+            out[i] = to(extrapolate(&self.t[..anchors], &x[..anchors], s));
+        }
+        for (i, &s) in self.tail.iter().enumerate() {
+            out[u.first + n + i] = to(extrapolate(&self.t[n - anchors..], &x[n - anchors..], s));
+        }
+    }
+}
+
+/// The interpolating polynomial at `s` (Lagrange).
+fn extrapolate(t: &[f64], x: &[f64], s: f64) -> f64 {
+    let term = |i: usize| {
+        let others = (0..t.len()).filter(|&j| j != i);
+        x[i] * others.map(|j| (s - t[j]) / (t[i] - t[j])).product::<f64>()
+    };
+    (0..t.len()).map(term).sum()
+}
+
+/// The power of two next to a positive number: scaling by it is exact.
+fn power_of_two(v: f64) -> f64 {
+    v.log2().round().exp2()
+}
