@@ -1,0 +1,175 @@
+//! Greedy coding, K-SVD and cosine dictionaries against reference solutions.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Array, json, npy};
+use serde_json::Value;
+use sparse_modeling::linalg::{Dense, Scalar, vecops};
+use sparse_modeling::models::dictionary::{Coder, Dictionary, Ksvd, Omp, Rule, dct};
+use sparse_modeling::solvers::batch_omp::{BatchOmp, Limit};
+use sparse_modeling::solvers::omp::omp;
+
+fn cases(prefixes: &[&str]) -> Vec<Value> {
+    let index = json("dictionary/index.json");
+    let wanted = |case: &&Value| prefixes.iter().any(|p| case["id"].as_str().unwrap().starts_with(p));
+    let cases: Vec<Value> = index["cases"].as_array().unwrap().iter().filter(wanted).cloned().collect();
+    assert!(!cases.is_empty());
+    cases
+}
+
+fn array(case: &Value, name: &str) -> Array {
+    npy(&format!("dictionary/{}", case["arrays"][name]["file"].as_str().unwrap()))
+}
+
+fn limit(case: &Value) -> Limit<f64> {
+    let k = case["params"]["k"].as_u64().map_or(usize::MAX, |k| k as usize);
+    Limit { k, eps: case["params"]["eps2"].as_f64().map_or(0.0, f64::sqrt) }
+}
+
+#[track_caller]
+fn assert_close(got: &[f64], want: &[f64], tol: f64, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (i, (a, b)) in got.iter().zip(want).enumerate() {
+        assert!((a - b).abs() <= tol, "{what}[{i}]: {a} instead of {b}");
+    }
+}
+
+#[test]
+fn omp_and_ols() {
+    for case in cases(&["omp_", "ols_"]) {
+        let id = case["id"].as_str().unwrap();
+        let tol = case["tolerance_abs"].as_f64().unwrap();
+        let (d, x, order) = (array(&case, "D"), array(&case, "X"), array(&case, "order"));
+        let (codes, r2) = (array(&case, "codes"), array(&case, "r2"));
+        let (n_atoms, dim) = (d.shape[0], d.shape[1]);
+        let dense = Dense::from_column_major(&d.data, dim, n_atoms).unwrap();
+        let rule = if id.starts_with("ols") { Rule::Ols } else { Rule::Omp };
+        let limit = limit(&case);
+        let supports: Vec<Vec<usize>> = order
+            .data
+            .chunks_exact(order.shape[1])
+            .map(|row| row.iter().filter(|&&j| j >= 0.0).map(|&j| j as usize).collect())
+            .collect();
+
+        let pursuit = BatchOmp::new(dense, rule).unwrap();
+        pursuit
+            .run(&x.data, limit, &mut pursuit.buffers(limit), |i, support, _| {
+                assert!(
+                    supports[i].iter().eq(support.iter().map(|j| *j as usize).collect::<Vec<_>>().iter()),
+                    "{id}: signal {i}"
+                );
+            })
+            .unwrap();
+
+        let coder = Omp::with_k(limit.k).eps(limit.eps).rule(rule);
+        let got = coder.code(dense, &x.data).unwrap();
+        assert_close(&got.to_dense(), &codes.data, tol, id);
+        let back = got.reconstruct(dense);
+        let sq_error: Vec<f64> = back
+            .chunks_exact(dim)
+            .zip(x.data.chunks_exact(dim))
+            .map(|(a, b)| vecops::sq_dist(a, b))
+            .collect();
+        let energy = vecops::norm_inf(&x.data).max(1.0);
+        assert_close(&sq_error, &r2.data, tol * energy, id);
+
+        if rule == Rule::Omp {
+            for (i, y) in x.data.chunks_exact(dim).enumerate() {
+                let single = omp(dense, y, limit.k, limit.eps).unwrap();
+                assert_eq!(single.support, supports[i], "{id}: signal {i} alone");
+                for (&j, &v) in single.support.iter().zip(&single.coefficients) {
+                    assert!((v - codes.data[i * n_atoms + j]).abs() <= tol, "{id}: signal {i} alone");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn omp_in_single_precision() {
+    for case in cases(&["omp_k", "ols_k", "omp_eps4", "omp_patches_k5", "omp_degenerate"]) {
+        let id = case["id"].as_str().unwrap();
+        let (d, x, codes) = (array(&case, "D"), array(&case, "X"), array(&case, "codes"));
+        let single = |a: &Array| a.data.iter().map(|&v| f32::of(v)).collect::<Vec<f32>>();
+        let (d32, x32) = (single(&d), single(&x));
+        let limit = limit(&case);
+        let rule = if id.starts_with("ols") { Rule::Ols } else { Rule::Omp };
+        let coder = Omp::with_k(limit.k).eps(limit.eps as f32).rule(rule);
+        let got = coder.code(Dense::from_column_major(&d32, d.shape[1], d.shape[0]).unwrap(), &x32).unwrap();
+        let got: Vec<f64> = got.to_dense().iter().map(|v| v.as_f64()).collect();
+        assert_close(&got, &codes.data, 1e-4 * vecops::norm_inf(&x.data), id);
+    }
+}
+
+#[test]
+fn ksvd_one_sweep_and_error_curve() {
+    let case = &cases(&["ksvd_approximate_1iter"])[0];
+    let tol = case["tolerance_abs"].as_f64().unwrap();
+    let (y, start) = (array(case, "Y"), array(case, "D0"));
+    let (n_atoms, dim) = (start.shape[0], start.shape[1]);
+    let start = Dictionary::new(start.data, dim).unwrap();
+    let coder = Omp::with_k(case["params"]["k"].as_u64().unwrap() as usize);
+
+    let codes = coder.code(start.as_dense(), &y.data).unwrap();
+    assert_close(&codes.to_dense(), &array(case, "codes0").data, tol, "codes0");
+    let mut uses = vec![0.0; n_atoms];
+    codes.atoms().iter().for_each(|&j| uses[j as usize] += 1.0);
+    assert_eq!(uses, array(case, "atoms_used").data);
+
+    let ksvd = Ksvd::new(n_atoms, coder).init(start);
+    let one = ksvd.clone().max_iter(1).fit(&y.data, dim).unwrap();
+    assert_close(one.dictionary.atoms(), &array(case, "D1").data, tol, "D1");
+    assert_close(&one.codes.to_dense(), &array(case, "codes1").data, tol, "codes1");
+
+    let six = ksvd.max_iter(6).fit(&y.data, dim).unwrap();
+    assert_eq!(six.replaced, 0);
+    let frobenius: Vec<f64> = six.errors.iter().map(|e| e * (y.data.len() as f64).sqrt()).collect();
+    assert_close(&frobenius, &array(case, "error_curve").data, tol, "error curve");
+}
+
+#[test]
+fn cosine_dictionaries() {
+    for case in cases(&["dct_", "odct_"]) {
+        let id = case["id"].as_str().unwrap();
+        let want = array(&case, "D");
+        let tol = case["tolerance_abs"].as_f64().unwrap();
+        let param = |name: &str| case["params"][name].as_u64().unwrap() as usize;
+        let got = if id.starts_with("odct") {
+            dct::overcomplete_2d(param("patch_size"), param("k1")).unwrap().into_atoms()
+        } else if id.starts_with("dct_spm") {
+            dct::cosine_products(param("n_components"), param("patch_size")).unwrap()
+        } else {
+            dct::orthonormal_2d(8).unwrap().into_atoms()
+        };
+        assert_close(&got, &want.data, tol, id);
+    }
+}
+
+/// In single precision, coherent atoms and many of them: the residual stays what it is in double precision.
+#[test]
+fn long_codes_in_single_precision_do_not_blow_up() {
+    let case = &cases(&["omp_patches_k5"])[0];
+    let (d, x) = (array(case, "D"), array(case, "X"));
+    let single = |a: &Array| a.data.iter().map(|&v| f32::of(v)).collect::<Vec<f32>>();
+    let (d32, x32) = (single(&d), single(&x));
+    let (dense, dense32) = (
+        Dense::from_column_major(&d.data, 64, 256).unwrap(),
+        Dense::from_column_major(&d32, 64, 256).unwrap(),
+    );
+    for rule in [Rule::Omp, Rule::Ols] {
+        for k in [10, 20, 40] {
+            let want = Omp::with_k(k).rule(rule).code(dense, &x.data).unwrap();
+            let got = Omp::with_k(k).rule(rule).code(dense32, &x32).unwrap();
+            let (back, back32) = (want.reconstruct(dense), got.reconstruct(dense32));
+            for i in 0..want.n_signals() {
+                let range = i * 64..(i + 1) * 64;
+                let y = &x.data[range.clone()];
+                let error = vecops::sq_dist(y, &back[range.clone()]).sqrt();
+                let error32 = vecops::sq_dist(&x32[range.clone()], &back32[range]).sqrt().as_f64();
+                let bound = 1.5 * error + 1e-3 * vecops::norm(y);
+                assert!(error32 <= bound, "{rule:?}, k = {k}, signal {i}: {error32} > {bound}");
+            }
+        }
+    }
+}
