@@ -1,0 +1,147 @@
+//! `spm ksvd`: learn a dictionary.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use sparse_modeling::linalg::Scalar;
+use sparse_modeling::models::dictionary::{Dictionary, FittedKsvd, Init, Ksvd, Omp};
+use sparse_modeling::models::file::{self, Model};
+use sparse_modeling::solvers;
+
+use super::omp::{RuleName, narrow, signal_shape};
+use crate::Context;
+use crate::args::{count, non_negative};
+use crate::error::CliError;
+use crate::io::{Array, encode_array, extension, read_array, write_all};
+use crate::outcome::Outcome;
+
+/// Learn a dictionary from signals by approximate K-SVD.
+///
+/// Alternates sparse coding with k atoms a signal and an update of every atom with its coefficients. Unused and
+/// near-duplicate atoms give way to the signals that are represented worst.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Signals, N × d, a signal a row.
+    signals: PathBuf,
+    /// Where the dictionary goes, K × d; .spm writes a model file.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// How many atoms.
+    #[arg(long, value_name = "K", value_parser = count)]
+    atoms: usize,
+    /// At most this many atoms a signal.
+    #[arg(long, value_name = "S", value_parser = count)]
+    k: usize,
+    /// Iterations.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = count)]
+    iters: usize,
+    /// Stop early when the error decreases by less than this share in an iteration.
+    #[arg(long, default_value_t = 0.0, value_parser = non_negative)]
+    tol: f64,
+    /// How atoms are updated.
+    #[arg(long, value_enum, default_value = "approximate")]
+    method: Method,
+    /// Where to start: dct, samples, random, or a dictionary file.
+    #[arg(long, default_value = "samples")]
+    init: String,
+    /// How the next atom is chosen in coding.
+    #[arg(long, value_enum, default_value = "omp")]
+    rule: RuleName,
+    /// Write the codes, N × K.
+    #[arg(long, value_name = "FILE")]
+    codes: Option<PathBuf>,
+    /// Compute in single precision.
+    #[arg(long)]
+    f32: bool,
+}
+
+/// The most values that a dictionary may have.
+const MAX_VALUES: usize = 1 << 28;
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Method {
+    Approximate,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
+    let signals = read_array(&args.signals)?;
+    let (n, dim) = signal_shape(&signals, &args.signals)?;
+    if args.atoms.checked_mul(dim).is_none_or(|total| total > MAX_VALUES) {
+        let message = format!("--atoms {}: more than {MAX_VALUES} values with {dim} an atom", args.atoms);
+        return Err(CliError::Usage(message));
+    }
+    if args.f32 {
+        learn(args, ctx, &narrow(&signals.data), n, dim)
+    } else {
+        learn(args, ctx, &signals.data, n, dim)
+    }
+}
+
+fn learn<T: Scalar>(
+    args: &Args,
+    ctx: &Context,
+    signals: &[T],
+    n: usize,
+    dim: usize,
+) -> Result<Outcome, CliError>
+where
+    Dictionary<T>: Model,
+{
+    let Method::Approximate = args.method;
+    let coder = Omp::with_k(args.k).rule(args.rule.into());
+    let model = Ksvd::new(args.atoms, coder)
+        .max_iter(args.iters)
+        .tol(T::of(args.tol))
+        .seed(ctx.seed)
+        .init(start(&args.init, dim)?);
+    let bar = ctx.progress.bar(args.iters, "ksvd");
+    let mut observer = |p: &solvers::Progress<T>, _: &[T]| {
+        bar.set_position(p.iter as u64);
+        ControlFlow::Continue(())
+    };
+    let fitted = model
+        .fit_observed(signals, dim, &mut observer)
+        .map_err(|e| CliError::from(e).within(&args.signals))?;
+    bar.finish_and_clear();
+    let FittedKsvd { dictionary, codes, errors, replaced, report, .. } = fitted;
+    let atoms = if extension(&args.output) == "spm" {
+        file::to_bytes(&dictionary).map_err(|e| CliError::from(e).within(&args.output))?
+    } else {
+        let atoms = dictionary.atoms().iter().map(|v| v.as_f64()).collect();
+        encode_array(&args.output, &Array::matrix(args.atoms, dim, atoms))
+    };
+    let dense = args.codes.as_deref().map(|path| {
+        let dense = codes.to_dense().iter().map(|v| v.as_f64()).collect();
+        (path, encode_array(path, &Array::matrix(n, args.atoms, dense)))
+    });
+    let mut files = vec![(args.output.as_path(), atoms.as_slice())];
+    files.extend(dense.iter().map(|(path, bytes)| (*path, bytes.as_slice())));
+    write_all(&files)?;
+    // All iterations done is what was asked for: only an interruption is not.
+    Ok(Outcome::new("ksvd")
+        .status(solvers::Status::Converged)
+        .set("iterations", report.last.iter)
+        .set("errors", errors.iter().map(|e| e.as_f64()).collect::<Vec<f64>>())
+        .set("mean_nnz", codes.nnz() as f64 / n as f64)
+        .set("replaced", replaced)
+        .seconds(report.elapsed))
+}
+
+fn start<T: Scalar>(init: &str, dim: usize) -> Result<Init<T>, CliError> {
+    Ok(match init {
+        "samples" => Init::Samples,
+        "random" => Init::Random,
+        "dct" => Init::Dct,
+        file => {
+            let path = Path::new(file);
+            let array = read_array(path)?;
+            let (_, width) = array.rows_cols(path)?;
+            if width != dim {
+                return Err(CliError::file(path, format!("expected atoms of {dim} values, found {width}")));
+            }
+            let atoms = array.data.iter().map(|&v| T::of(v)).collect();
+            Init::Given(Dictionary::normalized(atoms, dim).map_err(|e| CliError::from(e).within(path))?)
+        }
+    })
+}

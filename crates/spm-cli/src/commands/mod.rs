@@ -1,0 +1,11 @@
+//! One command a file: its arguments, and how they become a call of the library.
+
+pub(crate) mod compare;
+pub(crate) mod demo;
+pub(crate) mod denoise;
+pub(crate) mod info;
+pub(crate) mod ksvd;
+pub(crate) mod lasso;
+pub(crate) mod omp;
+pub(crate) mod trend;
+pub(crate) mod tv1d;

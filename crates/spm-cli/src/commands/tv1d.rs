@@ -1,0 +1,65 @@
+//! `spm tv1d`: exact one-dimensional total variation.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use sparse_modeling::timeseries::{FusedLasso, Series};
+
+use crate::Context;
+use crate::args::non_negative;
+use crate::error::CliError;
+use crate::io::{Array, read_vector, write_array};
+use crate::outcome::Outcome;
+
+/// Fused lasso of a signal: exact total variation denoising, in linear time.
+///
+/// Minimises ½·Σ wᵢ(yᵢ − xᵢ)² + lambda·Σ vᵢ|xᵢ₊₁ − xᵢ| + lambda_sparse·Σ|xᵢ|. NaN in y is a missing value.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The signal: n values.
+    y: PathBuf,
+    /// Where the solution goes.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Weight of the differences.
+    #[arg(long, value_parser = non_negative, allow_negative_numbers = true)]
+    lambda: f64,
+    /// Weight of the absolute values.
+    #[arg(long, default_value_t = 0.0, value_parser = non_negative)]
+    lambda_sparse: f64,
+    /// Weight of each value, n; 0 = missing.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Factor of each difference, n − 1; 0 cuts the signal.
+    #[arg(long, value_name = "FILE")]
+    edge_weights: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
+    let y = read_vector(&args.y)?;
+    let weights = args.weights.as_deref().map(read_vector).transpose()?;
+    let mut series = Series::new(&y);
+    if let Some(w) = &weights {
+        series = series.weights(w);
+    }
+    let mut model = FusedLasso::new(args.lambda).lambda_sparse(args.lambda_sparse);
+    if let Some(path) = &args.edge_weights {
+        model = model.edge_weights(read_vector(path)?);
+    }
+    // In this order: the names of both end in "weights".
+    let files = [("edge_weights", args.edge_weights.as_ref()), ("weights", args.weights.as_ref())];
+    let spinner = ctx.progress.spinner("tv1d");
+    let start = Instant::now();
+    let fitted = model.fit(series).map_err(|e| CliError::from(e).within_any(&files, &args.y))?;
+    let elapsed = start.elapsed();
+    spinner.finish_and_clear();
+    write_array(&args.output, &Array::vector(fitted.x().to_vec()))?;
+    Ok(Outcome::new("tv1d")
+        .status(fitted.status())
+        .set("lambda", fitted.lambda())
+        .set("lambda_max", fitted.lambda_max())
+        .set("objective", fitted.objective())
+        .set("gap", fitted.certificate().gap())
+        .set("segments", fitted.segments().len())
+        .seconds(elapsed))
+}

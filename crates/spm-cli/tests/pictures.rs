@@ -1,0 +1,150 @@
+//! `spm denoise`, `compare`, `omp`, `ksvd` and the common options end to end.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Folder, json, read_npy, refused, spm};
+use spm_linalg::testing::Rng;
+
+const SIDE: usize = 48;
+
+/// A disc and a ramp, values in `[0, 1]`, with noise of standard deviation `sigma`.
+fn picture(f: &Folder, name: &str, sigma: f64) -> std::path::PathBuf {
+    let mut rng = Rng::new(7);
+    let data: Vec<f64> = (0..SIDE * SIDE)
+        .map(|k| {
+            let (i, j) = ((k / SIDE) as f64 - 24.0, (k % SIDE) as f64 - 24.0);
+            let clean = if i * i + j * j < 200.0 { 0.8 } else { 0.2 + 0.004 * (j + 24.0) };
+            (clean + sigma * rng.normal::<f64>()).clamp(0.0, 1.0)
+        })
+        .collect();
+    let pgm: Vec<u8> = format!("P5\n{SIDE} {SIDE}\n255\n")
+        .into_bytes()
+        .into_iter()
+        .chain(data.iter().map(|v| (v * 255.0).round() as u8))
+        .collect();
+    let path = f.path(name);
+    std::fs::write(&path, pgm).unwrap();
+    path
+}
+
+#[test]
+fn denoising_gets_closer_to_the_clean_picture() {
+    let f = Folder::new();
+    let (clean, noisy) = (picture(&f, "clean.pgm", 0.0), picture(&f, "noisy.pgm", 0.1));
+    let before = json("compare {} {}", &[&clean, &noisy], 0);
+    let out = f.path("out.png");
+    for how in ["--sigma 25", "--weight 0.15"] {
+        let words = format!("denoise {{}} -o {{}} --method tv {how} --reference {{}}");
+        let j = json(&words, &[&noisy, &out, &clean], 0);
+        let (after, was) = (j["psnr"].as_f64().unwrap(), before["psnr"].as_f64().unwrap());
+        assert!(after > was + 5.0, "{how}: {was} -> {after} dB");
+        assert!(j["ssim"].as_f64().unwrap() > before["ssim"].as_f64().unwrap());
+        assert!(j["gap"].as_f64().unwrap() <= 1e-3 * j["objective"].as_f64().unwrap());
+        let again = json("compare {} {}", &[&clean, &out], 0);
+        assert!((again["psnr"].as_f64().unwrap() - after).abs() < 0.1);
+    }
+    let floats = f.path("out.npy");
+    json("denoise {} -o {} --weight 0.1", &[&noisy, &floats], 0);
+    assert_eq!(read_npy(&floats).0, [SIDE, SIDE]);
+}
+
+#[test]
+fn identical_pictures() {
+    let f = Folder::new();
+    let clean = picture(&f, "clean.pgm", 0.0);
+    let j = json("compare {} {}", &[&clean, &clean], 0);
+    assert_eq!(j["mse"], 0.0);
+    assert_eq!(j["ssim"], 1.0);
+    assert!(j["psnr"].is_null(), "an infinite value is null");
+}
+
+#[test]
+fn codes_and_dictionaries() {
+    let f = Folder::new();
+    let mut rng = Rng::new(3);
+    let (n, d, k) = (300, 9, 12);
+    let atoms: Vec<f64> = rng.normals(k * d);
+    let mut y = vec![0.0; n * d];
+    for row in y.chunks_mut(d) {
+        for _ in 0..2 {
+            let (a, c) = (rng.below(k), 1.0 + rng.normal::<f64>());
+            (0..d).for_each(|i| row[i] += c * atoms[a * d + i]);
+        }
+    }
+    let yp = f.npy("y.npy", &[n, d], &y);
+    let (dict, codes) = (f.path("d.npy"), f.path("c.npy"));
+    let words = "ksvd {} -o {} --atoms 12 --k 2 --iters 15 --codes {} --init samples";
+    let j = json(words, &[&yp, &dict, &codes], 0);
+    let errors: Vec<f64> = j["errors"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    assert_eq!(errors.len(), 15);
+    assert!(errors[14] < 0.7 * errors[0], "{errors:?}");
+    let (shape, atoms) = read_npy(&dict);
+    assert_eq!(shape, [k, d]);
+    for a in atoms.chunks(d) {
+        assert!((a.iter().map(|v| v * v).sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+    let j = json("omp {} {} -o {} --k 2", &[&dict, &yp, &codes], 0);
+    let (shape, c) = read_npy(&codes);
+    assert_eq!(shape, [n, k]);
+    assert!(c.chunks(k).all(|row| row.iter().filter(|v| **v != 0.0).count() <= 2));
+    let mut square = 0.0;
+    for (row, code) in y.chunks(d).zip(c.chunks(k)) {
+        for i in 0..d {
+            let fit: f64 = (0..k).map(|a| code[a] * atoms[a * d + i]).sum();
+            square += (row[i] - fit).powi(2);
+        }
+    }
+    let rmse = (square / (n * d) as f64).sqrt();
+    assert!((j["rmse"].as_f64().unwrap() - rmse).abs() < 1e-12);
+    assert!(j["mean_nnz"].as_f64().unwrap() <= 2.0);
+    let j = json("omp {} {} -o {} --eps 0.5 --rule ols", &[&dict, &yp, &codes], 0);
+    assert!(j["mean_nnz"].as_f64().unwrap() > 0.0);
+    json("omp {} {} -o {} --k 2 --f32", &[&dict, &yp, &codes], 0);
+    let model = f.path("d.spm");
+    json("ksvd {} -o {} --atoms 12 --k 2 --iters 3 --f32", &[&yp, &model], 0);
+    let j = json("info {}", &[&model], 0);
+    assert!(j["kind"].as_str().unwrap().contains("dictionary"), "{j}");
+    json("omp {} {} -o {} --k 2", &[&model, &yp, &codes], 0);
+}
+
+#[test]
+fn the_same_bytes_for_any_number_of_threads() {
+    let f = Folder::new();
+    let noisy = picture(&f, "noisy.pgm", 0.1);
+    let mut rng = Rng::new(5);
+    let yp = f.npy("y.npy", &[2000, 16], &rng.normals(2000 * 16));
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    for threads in [1, 2, 4] {
+        let outs = [f.path("a.npy"), f.path("b.npy"), f.path("c.npy")];
+        json(&format!("denoise {{}} -o {{}} --weight 0.1 --threads {threads}"), &[&noisy, &outs[0]], 0);
+        let words = format!("ksvd {{}} -o {{}} --codes {{}} --atoms 32 --k 3 --iters 3 --threads {threads}");
+        json(&words, &[&yp, &outs[1], &outs[2]], 0);
+        let bytes = outs.iter().flat_map(|p| std::fs::read(p).unwrap()).collect();
+        seen.push(bytes);
+    }
+    assert!(seen[0] == seen[1] && seen[1] == seen[2]);
+}
+
+#[test]
+fn bad_input_is_refused_in_one_line() {
+    let f = Folder::new();
+    let clean = picture(&f, "clean.pgm", 0.0);
+    let mut small = b"P5\n4 4\n255\n".to_vec();
+    small.extend([0_u8; 16]);
+    let tiny = f.path("tiny.pgm");
+    std::fs::write(&tiny, &small).unwrap();
+    let broken = f.text("broken.png", "not a picture");
+    let d = f.npy("d.npy", &[4, 3], &[1.0; 12]);
+    let y = f.npy("y.npy", &[5, 2], &[1.0; 10]);
+    let nan = f.npy("nan.npy", &[2, 3], &[1.0, 2.0, f64::NAN, 3.0, 4.0, 5.0]);
+    let out = f.path("o.npy");
+    refused("denoise {} -o {} --weight 0.1", &[&broken, &out], "broken.png");
+    assert_eq!(spm("denoise {} -o {} --weight -1", &[&clean, &out]).status.code(), Some(2));
+    refused("compare {} {}", &[&clean, &tiny], "48");
+    refused("omp {} {} -o {} --k 2", &[&d, &y, &out], "expected");
+    refused("omp {} {} -o {} --k 2", &[&d, &nan, &out], "nan.npy");
+    refused("ksvd {} -o {} --atoms 2 --k 1 --iters 2", &[&nan, &out], "nan.npy");
+    assert!(!out.exists());
+    assert_eq!(spm("omp a b -o c", &[]).status.code(), Some(2), "--k or --eps is needed");
+}

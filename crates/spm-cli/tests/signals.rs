@@ -1,0 +1,155 @@
+//! `spm tv1d` and `spm trend` end to end.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Folder, json, read_npy, refused, spm};
+use spm_linalg::testing::Rng;
+
+fn steps(n: usize, seed: u64) -> Vec<f64> {
+    let mut rng = Rng::new(seed);
+    (0..n).map(|i| f64::from(u8::from(i > n / 3)) * 2.0 + 0.3 * rng.normal::<f64>()).collect()
+}
+
+/// Differences of order `k + 1` of evenly spaced values.
+fn differences(x: &[f64], k: usize) -> Vec<f64> {
+    let mut d = x.to_vec();
+    for _ in 0..=k {
+        d = d.windows(2).map(|w| w[1] - w[0]).collect();
+    }
+    d
+}
+
+/// Duality gap of `½‖y − x‖² + λ‖D^(k+1) x‖₁` with the dual point that the residual itself defines, `Dᵀu = y − x`.
+fn gap(y: &[f64], x: &[f64], lambda: f64, k: usize) -> (f64, f64) {
+    let primal = y.iter().zip(x).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / 2.0
+        + lambda * differences(x, k).iter().map(|v| v.abs()).sum::<f64>();
+    // u is the (k+1)-fold running sum of the residual, up to sign; what does not fit (the last k+1 sums) must be ~0.
+    let mut u: Vec<f64> = y.iter().zip(x).map(|(a, b)| a - b).collect();
+    for _ in 0..=k {
+        let mut sum = 0.0;
+        u = u[..u.len() - 1]
+            .iter()
+            .map(|v| {
+                sum -= v;
+                sum
+            })
+            .collect();
+    }
+    let largest = u.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    let s = (lambda / largest).min(1.0);
+    // Dᵀu, entry by entry.
+    let mut v: Vec<f64> = u.iter().map(|t| s * t).collect();
+    for _ in 0..=k {
+        let mut w = vec![0.0; v.len() + 1];
+        for (i, t) in v.iter().enumerate() {
+            w[i] -= t;
+            w[i + 1] += t;
+        }
+        v = w;
+    }
+    let dual = v.iter().zip(y).map(|(a, b)| a * b - a * a / 2.0).sum::<f64>();
+    (primal, primal - dual)
+}
+
+#[test]
+fn tv1d_is_exact() {
+    let f = Folder::new();
+    let y = steps(300, 1);
+    let yp = f.npy("y.npy", &[300], &y);
+    let out = f.path("x.npy");
+    let j = json("tv1d {} -o {} --lambda 2", &[&yp, &out], 0);
+    let (shape, x) = read_npy(&out);
+    assert_eq!(shape, [300]);
+    let (objective, g) = gap(&y, &x, 2.0, 0);
+    assert!(g.abs() <= 1e-10 * objective, "gap {g}");
+    assert!((j["objective"].as_f64().unwrap() - objective).abs() <= 1e-12 * objective);
+    let segments = 1 + x.windows(2).filter(|w| w[0] != w[1]).count();
+    assert_eq!(j["segments"].as_u64(), Some(segments as u64));
+    assert!(segments < 30);
+    assert_eq!(j["status"], "converged");
+    assert!(j["gap"].as_f64().unwrap().abs() <= 1e-9 * objective);
+    json("tv1d {} -o {} --lambda 0", &[&yp, &out], 0);
+    assert_eq!(read_npy(&out).1, y);
+}
+
+#[test]
+fn tv1d_weights_and_sparse_part() {
+    let f = Folder::new();
+    let y = steps(60, 2);
+    let yp = f.npy("y.npy", &[60], &y);
+    let w = f.npy("w.npy", &[60], &[1.0; 60]);
+    let mut cut = vec![1.0; 59];
+    cut[19] = 0.0;
+    let v = f.npy("v.npy", &[59], &cut);
+    let out = f.path("x.npy");
+    json("tv1d {} -o {} --lambda 1e6 --weights {} --edge-weights {}", &[&yp, &out, &w, &v], 0);
+    let x = read_npy(&out).1;
+    let mean = |s: &[f64]| s.iter().sum::<f64>() / s.len() as f64;
+    assert!((x[0] - mean(&y[..20])).abs() < 1e-9 && (x[59] - mean(&y[20..])).abs() < 1e-9);
+    json("tv1d {} -o {} --lambda 1 --lambda-sparse 100", &[&yp, &out], 0);
+    assert!(read_npy(&out).1.iter().all(|&v| v == 0.0));
+}
+
+#[test]
+fn trend_filtering_is_certified() {
+    let f = Folder::new();
+    let mut rng = Rng::new(3);
+    let y: Vec<f64> = (0..200).map(|i| (i as f64 / 20.0).sin() * 5.0 + 0.2 * rng.normal::<f64>()).collect();
+    let yp = f.npy("y.npy", &[200], &y);
+    let out = f.path("x.npy");
+    for order in 0..=2 {
+        let j = json(&format!("trend {{}} -o {{}} --order {order} --lambda 3"), &[&yp, &out], 0);
+        let x = read_npy(&out).1;
+        let (objective, g) = gap(&y, &x, 3.0, order);
+        assert!(g.abs() <= 1e-6 * objective, "order {order}: gap {g} of {objective}");
+        assert!((j["objective"].as_f64().unwrap() - objective).abs() <= 1e-9 * objective);
+        assert!(j["gap"].as_f64().unwrap() <= 1e-6 * objective);
+        let j = json(&format!("trend {{}} -o {{}} --order {order} --lambda-ratio 1.01"), &[&yp, &out], 0);
+        assert!(j["lambda"].as_f64().unwrap() > j["lambda_max"].as_f64().unwrap());
+        let x = read_npy(&out).1;
+        assert!(differences(&x, order).iter().all(|d| d.abs() < 1e-7), "order {order}: not a polynomial");
+    }
+}
+
+#[test]
+fn gaps_and_positions() {
+    let f = Folder::new();
+    let mut y = steps(80, 4);
+    let even: Vec<f64> = (0..80).map(f64::from).collect();
+    let yp = f.npy("y.npy", &[80], &y);
+    let t = f.npy("t.npy", &[80], &even);
+    let (a, b) = (f.path("a.npy"), f.path("b.npy"));
+    json("trend {} -o {} --order 1 --lambda 2", &[&yp, &a], 0);
+    json("trend {} -o {} --order 1 --lambda 2 --x {}", &[&yp, &b, &t], 0);
+    for (u, v) in read_npy(&a).1.iter().zip(&read_npy(&b).1) {
+        assert!((u - v).abs() < 1e-4, "{u} and {v}");
+    }
+    y[10] = f64::NAN;
+    y[11] = f64::NAN;
+    let holes = f.npy("holes.npy", &[80], &y);
+    json("trend {} -o {} --order 1 --lambda 2", &[&holes, &a], 0);
+    assert!(read_npy(&a).1.iter().all(|v| v.is_finite()));
+    json("tv1d {} -o {} --lambda 2", &[&holes, &a], 0);
+    assert!(read_npy(&a).1.iter().all(|v| v.is_finite()));
+}
+
+#[test]
+fn plots_are_written_and_bad_input_is_refused() {
+    let f = Folder::new();
+    let yp = f.npy("y.npy", &[40], &steps(40, 5));
+    let (out, svg) = (f.path("x.npy"), f.path("p.svg"));
+    json("trend {} -o {} --order 1 --lambda 2 --plot {}", &[&yp, &out, &svg], 0);
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("<svg"));
+    std::fs::remove_file(&out).unwrap();
+    let empty = f.npy("empty.npy", &[0], &[]);
+    let infinite = f.npy("inf.npy", &[3], &[1.0, f64::INFINITY, 2.0]);
+    let short = f.npy("short.npy", &[3], &[1.0, 2.0, 3.0]);
+    let back = f.npy("back.npy", &[40], &(0..40).rev().map(f64::from).collect::<Vec<_>>());
+    refused("tv1d {} -o {} --lambda 1", &[&empty, &out], "empty.npy");
+    refused("tv1d {} -o {} --lambda 1", &[&infinite, &out], "inf.npy");
+    refused("tv1d {} -o {} --lambda 1 --weights {}", &[&yp, &out, &short], "expected");
+    refused("trend {} -o {} --order 1 --lambda 1 --x {}", &[&yp, &out, &back], "increasing");
+    assert_eq!(spm("trend {} -o {} --order 1 --lambda -1", &[&yp, &out]).status.code(), Some(2));
+    assert!(!out.exists());
+}
