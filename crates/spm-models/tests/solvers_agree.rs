@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use spm_linalg::testing::Rng;
-use spm_models::{Design, ElasticNet, FittedLinear, Solver, Xy};
+use spm_models::{Design, ElasticNet, Fit, FittedLinear, Lasso, Solver, Xy};
 
 const SOLVERS: [Solver; 3] = [Solver::CoordinateDescent, Solver::Admm, Solver::Fista];
 
@@ -161,4 +161,30 @@ fn on_random_problems() {
             }
         }
     }
+}
+
+/// A limit that comes first does not hide that the returned point is within the tolerance, nor the other way round.
+#[test]
+fn the_status_says_what_the_certificate_says() {
+    let mut rng = Rng::new(3);
+    let (n, p) = (30, 6);
+    let x: Vec<f64> = rng.normals(n * p);
+    let y: Vec<f64> = (0..n).map(|i| 2.0 * x[i] - x[n + i] + 0.1 * rng.normal::<f64>()).collect();
+    let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y);
+    let mut rescued = false;
+    for solver in [Solver::CoordinateDescent, Solver::Admm, Solver::Fista] {
+        for max_iter in [1, 3, 1000] {
+            let model = Lasso::new(0.1).fit_intercept(false).solver(solver).tol(1e-9).max_iter(max_iter);
+            let fitted = model.fit(data).unwrap();
+            let within = fitted.relative_gap() <= 1e-9;
+            assert_eq!(
+                fitted.status().is_converged(),
+                within,
+                "{solver:?} {max_iter}: {:e}",
+                fitted.relative_gap()
+            );
+            rescued |= within && max_iter < 1000;
+        }
+    }
+    assert!(rescued, "no case ended at a limit within the tolerance: this test would say nothing");
 }
