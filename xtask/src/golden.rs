@@ -24,9 +24,9 @@ impl Args {
     }
 }
 
-/// Solves the tiny suite and compares or replaces the golden file.
+/// Solves the tiny overview and compares or replaces the golden file.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let now = bench::suite("tiny", 1)?;
+    let now = bench::overview("tiny", 1)?;
     let path = root().join(FILE);
     if args.bless {
         let lines: Vec<String> = now.iter().map(Row::without_time).collect();

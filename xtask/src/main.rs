@@ -26,11 +26,11 @@ enum Task {
     Ci(ci::Args),
     /// The house rules that no compiler checks.
     Tidy,
-    /// Run the problem suite: one JSON line a problem and solver.
+    /// Run a problem suite: one JSON line a problem and solver.
     Bench(bench::Args),
     /// Compare two result files of `bench`.
     BenchDiff(bench::DiffArgs),
-    /// Compare the suite's results with the golden file.
+    /// Compare the overview's results with the golden file.
     Golden(golden::Args),
     /// Build the documentation with warnings denied.
     Docs(docs::Args),

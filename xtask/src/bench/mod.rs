@@ -1,27 +1,49 @@
-//! `cargo xtask bench` and `bench-diff`: the problem suite, its results, and what changed.
+//! `cargo xtask bench <suite>` and `bench-diff`: problem suites, their results, and what changed.
+//!
+//! A suite is a file here that says how to run it, a program in `benches/src/bin` that solves its problems and prints one
+//! JSON line a result, optionally a script in `benches/peers` that has Python packages solve the same problems, and a page in
+//! `docs/benchmarks` with the figures.
+
+mod overview;
+mod peers;
+mod regression;
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Outcome, cargo, must, read, root, say};
+use crate::{Outcome, cargo, must, read, say};
 
-/// What to run.
+/// Which suite to run, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Suite {
+    /// A few problems of every area: what `golden` compares.
+    Overview(Options),
+    /// Lasso: single fits, paths, cross-validation; peers scikit-learn, celer, skglm, adelie, python-glmnet.
+    Regression(regression::Args),
+}
+
+/// What every suite understands.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
     /// Problem sizes: tiny, small or medium.
     #[arg(long, default_value = "small")]
-    size: String,
+    pub(crate) size: String,
     /// Repetitions; the median time is reported.
     #[arg(long, default_value_t = 5)]
-    repeat: usize,
-    /// Also run the regression problems by Python peers (scikit-learn, celer), set up in `target/peers`, on one thread.
+    pub(crate) repeat: usize,
+    /// Also run the problems by Python peers, set up in `target/peers`, on one thread.
     #[arg(long)]
-    peers: bool,
+    pub(crate) peers: bool,
     /// Write the JSON lines here instead of printing them.
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Which results to compare.
@@ -46,6 +68,9 @@ pub(crate) struct Row {
     /// Relative duality gap recomputed from the solution alone.
     gap: f64,
     nnz: u64,
+    /// Peak memory of the process that solved it, above what it held with the data loaded, in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peak_mib: Option<f64>,
 }
 
 impl Row {
@@ -60,7 +85,7 @@ impl Row {
 
     /// The line without its time, which no golden file holds.
     pub(crate) fn without_time(&self) -> String {
-        serde_json::to_string(&Self { seconds: 0.0, ..self.clone() }).unwrap_or_default()
+        serde_json::to_string(&Self { seconds: 0.0, peak_mib: None, ..self.clone() }).unwrap_or_default()
     }
 
     /// How this result differs from a golden one.
@@ -88,16 +113,23 @@ impl Row {
     }
 }
 
-/// Runs the suite and prints or writes its lines.
+/// Runs a suite.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let mut rows = suite(&args.size, args.repeat)?;
-    if args.peers {
-        let peers = peers(&args.size, args.repeat)?;
-        compare(&rows, &peers);
-        rows.extend(peers);
+    match &args.suite {
+        Suite::Overview(options) => overview::run(options),
+        Suite::Regression(args) => regression::run(args),
     }
+}
+
+/// The results of the overview, for the golden file.
+pub(crate) fn overview(size: &str, repeat: usize) -> Outcome<Vec<Row>> {
+    overview::solve(size, repeat)
+}
+
+/// Prints the rows as JSON lines, or writes them where the options say.
+fn emit(options: &Options, rows: &[Row]) -> Outcome {
     let lines: Vec<String> = rows.iter().map(|r| serde_json::to_string(r).unwrap_or_default()).collect();
-    match &args.out {
+    match &options.out {
         Some(path) => {
             std::fs::write(path, lines.join("\n") + "\n").map_err(|e| format!("{}: {e}", path.display()))
         }
@@ -108,65 +140,40 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
 }
 
-/// Builds and runs the suite.
-pub(crate) fn suite(size: &str, repeat: usize) -> Outcome<Vec<Row>> {
-    run_quiet(&["build", "--release", "--quiet", "--package", "spm-benches", "--bin", "suite"])?;
-    let repeat = repeat.to_string();
-    let args =
-        ["run", "--release", "--quiet", "--package", "spm-benches", "--bin", "suite", "--", size, &repeat];
-    let output = cargo(&args).output().map_err(|e| format!("the suite did not start: {e}"))?;
-    if !output.status.success() {
-        return Err(format!("the suite failed: {}", String::from_utf8_lossy(&output.stderr)));
-    }
-    parse(&String::from_utf8_lossy(&output.stdout))
-}
-
-/// Sets up a virtual environment and runs the peers on the suite's own problems.
-fn peers(size: &str, repeat: usize) -> Outcome<Vec<Row>> {
-    let folder = root().join("target/peers");
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        must(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        must(Command::new(&python).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "numpy",
-            "scikit-learn",
-            "celer",
-        ]))?;
-    }
-    let data = folder.join("problems");
-    std::fs::create_dir_all(&data).map_err(|e| format!("{}: {e}", data.display()))?;
-    let dump =
-        ["run", "--release", "--quiet", "--package", "spm-benches", "--bin", "suite", "--", "dump", size];
-    must(cargo(&dump).arg(&data))?;
-    let script = root().join("benches/peers/regression.py");
-    let output = Command::new(&python)
-        .arg(script)
-        .arg(&data)
-        .arg(repeat.to_string())
-        .envs(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"].map(|k| (k, "1")))
+/// Builds a program of `benches/src/bin` and runs it; what it printed.
+fn program(name: &str, args: &[&str]) -> Outcome<String> {
+    let package = ["--release", "--quiet", "--package", "spm-benches", "--bin", name];
+    must(cargo(&["build"]).args(package))?;
+    let output = cargo(&["run"])
+        .args(package)
+        .arg("--")
+        .args(args)
+        .stderr(std::process::Stdio::inherit())
         .output()
-        .map_err(|e| format!("the peers did not start: {e}"))?;
+        .map_err(|e| format!("{name} did not start: {e}"))?;
     if !output.status.success() {
-        return Err(format!("the peers failed: {}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!("{name} failed"));
     }
-    parse(&String::from_utf8_lossy(&output.stdout))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Prints how many times faster coordinate descent is than the fastest peer.
-fn compare(ours: &[Row], peers: &[Row]) {
-    for row in ours.iter().filter(|r| r.solver == "cd") {
-        let rivals = peers.iter().filter(|p| p.problem == row.problem && p.gap <= row.tol);
+/// Prints how many times faster `ours` is than the fastest peer that is as accurate, problem by problem, and the geometric mean.
+fn compare(rows: &[Row], ours: &str, peers: &[Row]) {
+    let mut logs = Vec::new();
+    for row in rows.iter().filter(|r| r.solver == ours) {
+        let rivals = peers.iter().filter(|p| p.problem == row.problem && p.gap <= p.tol);
         if let Some(best) = rivals.min_by(|a, b| a.seconds.total_cmp(&b.seconds)) {
             let ratio = best.seconds / row.seconds;
+            logs.push(ratio.ln());
             say(&format!(
-                "{}: {:.2e} s, {ratio:.1} x faster than {} ({:.2e} s)",
+                "{}: {:.2e} s, {ratio:.2} x faster than {} ({:.2e} s)",
                 row.problem, row.seconds, best.solver, best.seconds
             ));
         }
+    }
+    if !logs.is_empty() {
+        let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+        say(&format!("geometric mean over {} problems: {mean:.2} x", logs.len()));
     }
 }
 
@@ -204,8 +211,4 @@ pub(crate) fn diff(args: &DiffArgs) -> Outcome {
         say(&format!("{}: only in the second file", new.case()));
     }
     Ok(())
-}
-
-fn run_quiet(args: &[&str]) -> Outcome {
-    must(&mut cargo(args))
 }
