@@ -7,6 +7,7 @@ use common::{Array, json, npy};
 use serde_json::Value;
 use sparse_modeling::image::dictionary::SparseReconstruction;
 use sparse_modeling::image::metrics::{Ssim, Window, ms_ssim, mse, psnr};
+use sparse_modeling::image::resize::{Bicubic, Edge};
 use sparse_modeling::image::tv::{Coupling, TvDenoise};
 use sparse_modeling::image::{Gray, Image, PatchAverage, PatchGrid, Rgb};
 use sparse_modeling::linalg::operator::Gradient;
@@ -304,4 +305,29 @@ fn metrics() {
     assert!((uniform - want("ssim_uniform7_channel_mean")).abs() < 1e-10);
     let gauss = wang.mean(a.view(), b.view()).unwrap();
     assert!((gauss - want("ssim_gauss_wang_channel_mean")).abs() < 1e-10);
+}
+
+/// Bicubic resampling; the files in levels are exact.
+#[test]
+fn bicubic() {
+    let x = gray(&load("imresize.x.npy"));
+    let (h, w) = x.size();
+    let plain = Bicubic::new();
+    for (name, factor) in [("down2", 0.5), ("down3", 1.0 / 3.0), ("up2", 2.0), ("up3", 3.0)] {
+        let out = plain.scale(x.view(), factor).unwrap();
+        close(out.data(), &load(&format!("imresize.{name}.npy")).data, 1e-8, name);
+    }
+    let out = plain.resize(x.view(), (30, 41)).unwrap();
+    close(out.data(), &load("imresize.down_30x41.npy").data, 1e-8, "down_30x41");
+    let unit = Image::<f64>::new(h, w, x.data().iter().map(|v| v.round() / 255.0).collect()).unwrap();
+    let bytes = plain.levels(255);
+    for (name, resize, n) in [
+        ("down2_u8", bytes, 2),
+        ("down3_u8", bytes, 3),
+        ("down3_u8_replicate", bytes.edge(Edge::Replicate), 3),
+    ] {
+        let out = resize.resize(unit.view(), (h / n, w / n)).unwrap();
+        let levels: Vec<f64> = out.data().iter().map(|v| v * 255.0).collect();
+        close(&levels, &load(&format!("imresize.{name}.npy")).data, 1e-9, name);
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use sparse_modeling::image::io::{AnyImage, Depth, read, write};
+use sparse_modeling::image::io::{AnyImage, Depth, Picture, read, read_picture as load, write};
 use sparse_modeling::image::{Gray, ImageRef};
 
 use crate::error::CliError;
@@ -14,13 +14,35 @@ pub(crate) fn read_image(path: &Path) -> Result<(AnyImage<f64>, Depth), CliError
     read(path).map_err(|e| CliError::from(e).within(path))
 }
 
+/// Reads an image file with its alpha channel.
+pub(crate) fn read_picture(path: &Path) -> Result<Picture<f64>, CliError> {
+    load(path).map_err(|e| CliError::from(e).within(path))
+}
+
+/// Writes a result as [`write_image`] does, with the depth and the alpha channel of the picture it was made from.
+pub(crate) fn write_picture<const C: usize>(
+    path: &Path,
+    image: ImageRef<'_, f64, C>,
+    like: &Picture<f64>,
+) -> Result<(), CliError> {
+    if is_array(path) {
+        return write_image(path, image, like.depth);
+    }
+    Ok(like.write(path, image)?)
+}
+
+/// Whether a file name asks for floats.
+fn is_array(path: &Path) -> bool {
+    matches!(extension(path).as_str(), "npy" | "csv")
+}
+
 /// Writes an image: `.npy` gets the floats as they are, every other name a clamped image of the given depth.
 pub(crate) fn write_image<const C: usize>(
     path: &Path,
     image: ImageRef<'_, f64, C>,
     depth: Depth,
 ) -> Result<(), CliError> {
-    if matches!(extension(path).as_str(), "npy" | "csv") {
+    if is_array(path) {
         let (h, w) = image.size();
         let shape = if C == 1 { vec![h, w] } else { vec![h, w, C] };
         return write_array(path, &Array { shape, data: image.to_interleaved() });

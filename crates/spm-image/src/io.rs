@@ -1,7 +1,8 @@
 //! Image files (feature `io`): PNG, JPEG, TIFF, PGM, PPM; 8 or 16 bits a channel; grey or RGB.
 //!
-//! Values are floats in `[0, 1]`. An alpha channel is dropped, a palette becomes RGB, an orientation tag is ignored. The format is
-//! known by content when reading and by the file name when writing.
+//! Values are floats in `[0, 1]`. A palette becomes RGB; an orientation tag (EXIF) is obeyed, so that the image stands upright. An
+//! alpha channel is kept by [`read_picture`] and [`Picture::write`], dropped by [`read`]. The format is known by content when reading
+//! and by the file name when writing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Cursor, Write};
@@ -10,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use image::codecs::jpeg::JpegEncoder;
 use image::error::{LimitError, LimitErrorKind};
-use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Luma};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, LumaA, Rgba};
 use spm_linalg::{LinalgError, Scalar};
 
 use crate::{Gray, Image, ImageError, ImageRef, Rgb};
@@ -35,6 +37,34 @@ pub enum AnyImage<T = f64> {
     Gray(Gray<T>),
     /// Red, green and blue.
     Rgb(Rgb<T>),
+}
+
+/// All that a file says about an image: its colours, its transparency, its depth.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Picture<T = f64> {
+    /// The colours, not multiplied by the transparency.
+    pub image: AnyImage<T>,
+    /// The alpha channel: 0 transparent, 1 opaque.
+    pub alpha: Option<Gray<T>>,
+    /// Bits a channel.
+    pub depth: Depth,
+}
+
+impl<T: Scalar> Picture<T> {
+    /// Writes `image` as [`write`] does, with the depth of this picture and, if the sizes agree and the format can hold it (PNG, TIFF),
+    /// its alpha channel.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub fn write<const C: usize>(
+        &self,
+        path: impl AsRef<Path>,
+        image: ImageRef<'_, T, C>,
+    ) -> Result<(), ImageError> {
+        let alpha = self.alpha.as_ref().map(Image::view).filter(|a| a.size() == image.size());
+        write_layers(path.as_ref(), image, alpha, self.depth)
+    }
 }
 
 /// Reads an image and the bit depth of its file.
@@ -64,17 +94,41 @@ pub fn read_limited<T: Scalar>(
     path: impl AsRef<Path>,
     max_pixels: u64,
 ) -> Result<(AnyImage<T>, Depth), ImageError> {
+    let picture = read_picture_limited(path, max_pixels)?;
+    Ok((picture.image, picture.depth))
+}
+
+/// Reads an image with its alpha channel.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_picture<T: Scalar>(path: impl AsRef<Path>) -> Result<Picture<T>, ImageError> {
+    read_picture_limited(path, MAX_PIXELS)
+}
+
+fn read_picture_limited<T: Scalar>(
+    path: impl AsRef<Path>,
+    max_pixels: u64,
+) -> Result<Picture<T>, ImageError> {
     let path = path.as_ref();
     let file = File::open(path).map_err(|source| ImageError::File { path: path.into(), source })?;
     let decoded = decode(file, max_pixels).map_err(|e| format_error(path, e))?;
     let (h, w) = (decoded.height() as usize, decoded.width() as usize);
+    let color = decoded.color();
     // 32-bit channels exist only as floats (TIFF), whose values need not lie in [0, 1].
-    let depth = match decoded.color() {
+    let depth = match color {
         c if c.bytes_per_pixel() == c.channel_count() => Depth::Eight,
         _ => Depth::Sixteen,
     };
+    let alpha = color.has_alpha().then(|| {
+        let values = match depth {
+            Depth::Eight => decoded.to_luma_alpha8().pixels().map(|p| level(p.0[1], u8::MAX)).collect(),
+            Depth::Sixteen => decoded.to_luma_alpha16().pixels().map(|p| level(p.0[1], u16::MAX)).collect(),
+        };
+        Image::from_parts(h, w, values)
+    });
     let float = matches!(decoded, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_));
-    let values: Vec<T> = match (decoded.color().has_color(), depth) {
+    let values: Vec<T> = match (color.has_color(), depth) {
         (true, _) if float => decoded.into_rgb32f().iter().map(|&v| T::of(f64::from(v))).collect(),
         (false, Depth::Eight) => decoded.into_luma8().iter().map(|&v| level(v, u8::MAX)).collect(),
         (false, Depth::Sixteen) => decoded.into_luma16().iter().map(|&v| level(v, u16::MAX)).collect(),
@@ -86,7 +140,7 @@ pub fn read_limited<T: Scalar>(
     } else {
         AnyImage::Rgb(Image::from_interleaved(h, w, &values)?)
     };
-    Ok((image, depth))
+    Ok(Picture { image, alpha, depth })
 }
 
 /// Writes an image, clamped to `[0, 1]` and rounded to the nearest level, in the format that the file name asks for.
@@ -101,12 +155,20 @@ pub fn write<T: Scalar, const C: usize>(
     image: ImageRef<'_, T, C>,
     depth: Depth,
 ) -> Result<(), ImageError> {
-    let path = path.as_ref();
+    write_layers(path.as_ref(), image, None, depth)
+}
+
+fn write_layers<T: Scalar, const C: usize>(
+    path: &Path,
+    image: ImageRef<'_, T, C>,
+    alpha: Option<ImageRef<'_, T>>,
+    depth: Depth,
+) -> Result<(), ImageError> {
     if C != 1 && C != 3 {
         let (name, expected) = ("channels of an image to write", "1 or 3");
         return Err(LinalgError::InvalidParam { name, expected, got: C as f64 }.into());
     }
-    let bytes = encode(path, image, depth).map_err(|e| format_error(path, e))?;
+    let bytes = encode(path, image, alpha, depth).map_err(|e| format_error(path, e))?;
     write_atomically(path, &bytes).map_err(|source| ImageError::File { path: path.into(), source })
 }
 
@@ -150,12 +212,16 @@ fn decode(file: File, max_pixels: u64) -> Result<DynamicImage, image::ImageError
     // Eight bytes a pixel hold 16-bit RGBA; as much again for the decoder.
     limits.max_alloc = Some(max_pixels.saturating_mul(16).saturating_add(1 << 20));
     reader.limits(limits);
-    let decoder = reader.into_decoder()?;
+    let mut decoder = reader.into_decoder()?;
+    // A damaged tag is no reason to refuse the pixels.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let (w, h) = decoder.dimensions();
     if u64::from(w) * u64::from(h) > max_pixels {
         return Err(too_large());
     }
-    DynamicImage::from_decoder(decoder)
+    let mut pixels = DynamicImage::from_decoder(decoder)?;
+    pixels.apply_orientation(orientation);
+    Ok(pixels)
 }
 
 fn level<T: Scalar, U: Into<f64>>(v: U, max: U) -> T {
@@ -165,6 +231,7 @@ fn level<T: Scalar, U: Into<f64>>(v: U, max: U) -> T {
 fn encode<T: Scalar, const C: usize>(
     path: &Path,
     image: ImageRef<'_, T, C>,
+    alpha: Option<ImageRef<'_, T>>,
     depth: Depth,
 ) -> Result<Vec<u8>, image::ImageError> {
     let format = ImageFormat::from_path(path)?;
@@ -173,29 +240,18 @@ fn encode<T: Scalar, const C: usize>(
         u32::try_from(image.width()).map_err(size_error)?,
         u32::try_from(image.height()).map_err(size_error)?,
     );
-    let values = image.to_interleaved();
-    let quantise = |max: f64| values.iter().map(move |v| (v.as_f64().clamp(0.0, 1.0) * max).round());
-    let wrong_size = "the buffer has one value a pixel and channel";
+    let opaque_only = matches!(format, ImageFormat::Jpeg | ImageFormat::Pnm);
+    let alpha = alpha.filter(|_| !opaque_only);
     let depth = if format == ImageFormat::Jpeg { Depth::Eight } else { depth };
     let dynamic = match depth {
-        Depth::Eight => {
-            let data: Vec<u8> = quantise(255.0).map(|v| v as u8).collect();
-            if C == 1 {
-                DynamicImage::ImageLuma8(ImageBuffer::<Luma<u8>, _>::from_raw(w, h, data).expect(wrong_size))
-            } else {
-                DynamicImage::ImageRgb8(ImageBuffer::from_raw(w, h, data).expect(wrong_size))
-            }
-        }
-        Depth::Sixteen => {
-            let data: Vec<u16> = quantise(65535.0).map(|v| v as u16).collect();
-            if C == 1 {
-                DynamicImage::ImageLuma16(
-                    ImageBuffer::<Luma<u16>, _>::from_raw(w, h, data).expect(wrong_size),
-                )
-            } else {
-                DynamicImage::ImageRgb16(ImageBuffer::from_raw(w, h, data).expect(wrong_size))
-            }
-        }
+        Depth::Eight => layers::<T, C, u8>(w, h, image, alpha, 255.0, |v| v as u8),
+        Depth::Sixteen => layers::<T, C, u16>(w, h, image, alpha, 65535.0, |v| v as u16),
+    };
+    // TIFF knows no grey with alpha.
+    let dynamic = match (format, &dynamic) {
+        (ImageFormat::Tiff, DynamicImage::ImageLumaA8(_)) => dynamic.into_rgba8().into(),
+        (ImageFormat::Tiff, DynamicImage::ImageLumaA16(_)) => dynamic.into_rgba16().into(),
+        _ => dynamic,
     };
     let mut bytes = Cursor::new(Vec::new());
     match format {
@@ -204,6 +260,42 @@ fn encode<T: Scalar, const C: usize>(
         _ => dynamic.write_to(&mut bytes, format)?,
     }
     Ok(bytes.into_inner())
+}
+
+/// The pixels in levels `0..=max`, with alpha if there is one.
+fn layers<T: Scalar, const C: usize, U>(
+    w: u32,
+    h: u32,
+    image: ImageRef<'_, T, C>,
+    alpha: Option<ImageRef<'_, T>>,
+    max: f64,
+    cast: impl Fn(f64) -> U,
+) -> DynamicImage
+where
+    U: image::Primitive,
+    ImageBuffer<Luma<U>, Vec<U>>: Into<DynamicImage>,
+    ImageBuffer<LumaA<U>, Vec<U>>: Into<DynamicImage>,
+    ImageBuffer<image::Rgb<U>, Vec<U>>: Into<DynamicImage>,
+    ImageBuffer<Rgba<U>, Vec<U>>: Into<DynamicImage>,
+    Luma<U>: image::Pixel<Subpixel = U>,
+    LumaA<U>: image::Pixel<Subpixel = U>,
+    image::Rgb<U>: image::Pixel<Subpixel = U>,
+    Rgba<U>: image::Pixel<Subpixel = U>,
+{
+    let level = |v: T| cast((v.as_f64().clamp(0.0, 1.0) * max).round());
+    let n = image.height() * image.width();
+    let mut data = Vec::with_capacity(n * (C + usize::from(alpha.is_some())));
+    for k in 0..n {
+        data.extend((0..C).map(|c| level(image.data()[c * n + k])));
+        data.extend(alpha.map(|a| level(a.data()[k])));
+    }
+    let size = "the buffer has one value a pixel and channel";
+    match (C, alpha) {
+        (1, None) => ImageBuffer::<Luma<U>, _>::from_raw(w, h, data).expect(size).into(),
+        (1, Some(_)) => ImageBuffer::<LumaA<U>, _>::from_raw(w, h, data).expect(size).into(),
+        (_, None) => ImageBuffer::<image::Rgb<U>, _>::from_raw(w, h, data).expect(size).into(),
+        (_, Some(_)) => ImageBuffer::<Rgba<U>, _>::from_raw(w, h, data).expect(size).into(),
+    }
 }
 
 /// PGM or PPM in the plain binary forms P5 and P6, which every program reads; the encoder at hand writes P7, and no 16 bits.
@@ -293,6 +385,52 @@ mod tests {
         let (back, depth) = read::<f64>(&path).unwrap();
         assert_eq!((back.size(), depth), ((8, 8), Depth::Eight));
         assert!(back.into_rgb().data().iter().all(|v| (v - 0.5).abs() < 0.02));
+    }
+
+    #[test]
+    fn transparency_is_kept() {
+        let dir = Dir::new("alpha");
+        let alpha = Gray::new(2, 3, (0..6).map(|k| f64::from(k) / 5.0).collect()).unwrap();
+        for depth in [Depth::Eight, Depth::Sixteen] {
+            let gray = Gray::new(2, 3, (0..6).map(|k| 1.0 - f64::from(k) / 5.0).collect()).unwrap();
+            let rgb = Rgb::new(2, 3, (0..18).map(|k| f64::from(k) / 17.0).collect()).unwrap();
+            for ext in ["png", "tiff"] {
+                let path = dir.0.join(format!("a.{ext}"));
+                let of = |image| Picture { image, alpha: Some(alpha.clone()), depth };
+                of(AnyImage::Gray(gray.clone())).write(&path, gray.view()).unwrap();
+                let back = read_picture::<f64>(&path).unwrap();
+                assert_eq!((back.alpha.as_ref(), back.depth), (Some(&alpha), depth), "{ext}");
+                assert_eq!(back.image.into_gray().size(), (2, 3));
+                let picture = of(AnyImage::Rgb(rgb.clone()));
+                picture.write(&path, rgb.view()).unwrap();
+                assert_eq!(read_picture::<f64>(&path).unwrap().alpha.as_ref(), Some(&alpha));
+                // Another size has no use for the old transparency; JPEG holds none.
+                picture.write(&path, Gray::<f64>::zeros(4, 4).unwrap().view()).unwrap();
+                assert_eq!(read_picture::<f64>(&path).unwrap().alpha, None);
+                let path = dir.0.join("a.jpg");
+                picture.write(&path, rgb.view()).unwrap();
+                assert_eq!(read_picture::<f64>(&path).unwrap().alpha, None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_orientation_tag_is_obeyed() {
+        let dir = Dir::new("orientation");
+        let path = dir.0.join("o.jpg");
+        // Bright on the left; with orientation 6 the viewer turns it clockwise: bright on top.
+        let img =
+            Gray::<f64>::new(8, 16, (0..128).map(|k| f64::from(u8::from(k % 16 < 8))).collect()).unwrap();
+        write(&path, img.view(), Depth::Eight).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let exif =
+            b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let tagged = [&bytes[..2], exif, &bytes[2..]].concat();
+        fs::write(&path, tagged).unwrap();
+        let (turned, _) = read::<f64>(&path).unwrap();
+        let turned = turned.into_gray();
+        assert_eq!(turned.size(), (16, 8));
+        assert!(turned.get(0, 1, 4) > 0.9 && turned.get(0, 14, 4) < 0.1);
     }
 
     #[test]

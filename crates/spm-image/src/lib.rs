@@ -3,6 +3,7 @@
 pub mod dictionary;
 pub mod metrics;
 pub mod patches;
+pub mod resize;
 pub mod tv;
 
 mod error;

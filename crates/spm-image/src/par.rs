@@ -24,3 +24,16 @@ pub(crate) fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnc
 pub(crate) fn join<A, B>(a: impl FnOnce() -> A, b: impl FnOnce() -> B) -> (A, B) {
     (a(), b())
 }
+
+/// `f` of the index and contents of every chunk of `size` values, possibly in parallel.
+#[cfg(feature = "rayon")]
+pub(crate) fn chunks_mut<T: Send>(data: &mut [T], size: usize, f: impl Fn(usize, &mut [T]) + Send + Sync) {
+    use rayon::prelude::*;
+    data.par_chunks_mut(size).enumerate().for_each(|(k, chunk)| f(k, chunk));
+}
+
+/// `f` of the index and contents of every chunk of `size` values, in order.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn chunks_mut<T>(data: &mut [T], size: usize, f: impl Fn(usize, &mut [T])) {
+    data.chunks_mut(size).enumerate().for_each(|(k, chunk)| f(k, chunk));
+}

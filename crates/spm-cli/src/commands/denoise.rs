@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use sparse_modeling::image::io::{AnyImage, Depth};
+use sparse_modeling::image::io::{AnyImage, Picture};
 use sparse_modeling::image::tv::{Coupling, TvDenoise, TvDenoised, TvDiscrepancy};
 use sparse_modeling::image::{Image, ImageRef};
 use sparse_modeling::solvers;
@@ -14,7 +14,7 @@ use crate::Context;
 use crate::args::{count, non_negative, positive};
 use crate::error::CliError;
 use crate::outcome::Outcome;
-use crate::pixels::{read_image, write_image};
+use crate::pixels::{read_image, read_picture, write_picture};
 
 /// Remove noise from an image by total variation, with a duality gap.
 ///
@@ -57,16 +57,16 @@ enum Method {
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let Method::Tv = args.method;
-    let (image, depth) = read_image(&args.input)?;
+    let picture = read_picture(&args.input)?;
     let reference = args.reference.as_deref().map(read_image).transpose()?.map(|(r, _)| r);
-    match image {
+    match &picture.image {
         AnyImage::Gray(g) => {
             let reference = reference.map(AnyImage::into_gray);
-            denoise(args, ctx, g.view(), depth, reference, Coupling::Isotropic)
+            denoise(args, ctx, g.view(), &picture, reference, Coupling::Isotropic)
         }
         AnyImage::Rgb(c) => {
             let reference = reference.map(AnyImage::into_rgb);
-            denoise(args, ctx, c.view(), depth, reference, Coupling::Vectorial)
+            denoise(args, ctx, c.view(), &picture, reference, Coupling::Vectorial)
         }
     }
 }
@@ -75,7 +75,7 @@ fn denoise<const C: usize>(
     args: &Args,
     ctx: &Context,
     image: ImageRef<'_, f64, C>,
-    depth: Depth,
+    picture: &Picture,
     reference: Option<Image<f64, C>>,
     coupling: Coupling,
 ) -> Result<Outcome, CliError> {
@@ -106,7 +106,7 @@ fn denoise<const C: usize>(
         }
         _ => None,
     };
-    write_image(&args.output, result.image.view(), depth)?;
+    write_picture(&args.output, result.image.view(), picture)?;
     let outcome = Outcome::new("denoise")
         .status(result.status())
         .set("weight", result.lambda)
