@@ -6,8 +6,8 @@ mod common;
 use common::{Array, json, npy};
 use serde_json::Value;
 use sparse_modeling::linalg::{Dense, Scalar, vecops};
-use sparse_modeling::models::dictionary::{Coder, Dictionary, Ksvd, Omp, Rule, dct};
-use sparse_modeling::solvers::batch_omp::{BatchOmp, Limit};
+use sparse_modeling::models::dictionary::{Coder, Dictionary, Ksvd, MaskedCoder, Omp, Rule, Update, dct};
+use sparse_modeling::solvers::batch_omp::{BatchOmp, Limit, MaskedOmp};
 use sparse_modeling::solvers::omp::omp;
 
 fn cases(prefixes: &[&str]) -> Vec<Value> {
@@ -39,6 +39,9 @@ fn assert_close(got: &[f64], want: &[f64], tol: f64, what: &str) {
 fn omp_and_ols() {
     for case in cases(&["omp_", "ols_"]) {
         let id = case["id"].as_str().unwrap();
+        if id.starts_with("omp_masked") {
+            continue;
+        }
         let tol = case["tolerance_abs"].as_f64().unwrap();
         let (d, x, order) = (array(&case, "D"), array(&case, "X"), array(&case, "order"));
         let (codes, r2) = (array(&case, "codes"), array(&case, "r2"));
@@ -87,6 +90,33 @@ fn omp_and_ols() {
 }
 
 #[test]
+fn omp_with_missing_entries() {
+    for case in cases(&["omp_masked"]) {
+        let id = case["id"].as_str().unwrap();
+        let tol = case["tolerance_abs"].as_f64().unwrap();
+        let (d, mut x, order) = (array(&case, "D"), array(&case, "X"), array(&case, "order"));
+        let known: Vec<bool> = array(&case, "mask").data.iter().map(|&m| m != 0.0).collect();
+        // What stands at an unknown entry must not matter.
+        x.data.iter_mut().zip(&known).filter(|(_, known)| !**known).for_each(|(v, _)| *v = f64::NAN);
+        let dense = Dense::from_column_major(&d.data, d.shape[1], d.shape[0]).unwrap();
+        let (limit, renormalize) = (limit(&case), id != "omp_masked_k3");
+
+        let pursuit = MaskedOmp::new(dense, Rule::Omp, renormalize).unwrap();
+        let mut buffers = pursuit.buffers(limit);
+        pursuit
+            .run(&x.data, &known, limit, &mut buffers, |i, support, _| {
+                let order = &order.data[i * order.shape[1]..][..order.shape[1]];
+                let want: Vec<u32> = order.iter().filter(|&&j| j >= 0.0).map(|&j| j as u32).collect();
+                assert_eq!(support, want, "{id}: signal {i}");
+            })
+            .unwrap();
+        let coder = Omp::with_k(limit.k).eps(limit.eps).renormalize(renormalize);
+        let codes = coder.code_masked(dense, &x.data, &known).unwrap();
+        assert_close(&codes.to_dense(), &array(&case, "codes").data, tol, id);
+    }
+}
+
+#[test]
 fn omp_in_single_precision() {
     for case in cases(&["omp_k", "ols_k", "omp_eps4", "omp_patches_k5", "omp_degenerate"]) {
         let id = case["id"].as_str().unwrap();
@@ -126,6 +156,54 @@ fn ksvd_one_sweep_and_error_curve() {
     assert_eq!(six.replaced, 0);
     let frobenius: Vec<f64> = six.errors.iter().map(|e| e * (y.data.len() as f64).sqrt()).collect();
     assert_close(&frobenius, &array(case, "error_curve").data, tol, "error curve");
+}
+
+#[test]
+fn ksvd_exact_sweep_and_error_curve() {
+    let case = &cases(&["ksvd_exact_1iter"])[0];
+    let tol = case["tolerance_abs"].as_f64().unwrap();
+    let (y, start) = (array(case, "Y"), array(case, "D0"));
+    let (n_atoms, dim) = (start.shape[0], start.shape[1]);
+    let coder = Omp::with_k(case["params"]["k"].as_u64().unwrap() as usize);
+    let ksvd =
+        Ksvd::new(n_atoms, coder).init(Dictionary::new(start.data, dim).unwrap()).update(Update::Exact);
+    let one = ksvd.clone().max_iter(1).fit(&y.data, dim).unwrap();
+    // Atoms and their coefficients are defined up to a common sign.
+    let (want, want_codes) = (array(case, "D1").data, array(case, "codes1").data);
+    let got_codes = one.codes.to_dense();
+    for j in 0..n_atoms {
+        let (a, b) = (one.dictionary.atom(j), &want[j * dim..][..dim]);
+        let sign = vecops::dot(a, b).signum();
+        let signed = |v: &[f64]| v.iter().map(|v| v * sign).collect::<Vec<f64>>();
+        assert_close(&signed(a), b, tol, "D1");
+        let column = |codes: &[f64]| codes.iter().skip(j).step_by(n_atoms).copied().collect::<Vec<f64>>();
+        assert_close(&signed(&column(&got_codes)), &column(&want_codes), tol, "codes1");
+    }
+    let six = ksvd.max_iter(6).fit(&y.data, dim).unwrap();
+    assert_eq!(six.replaced, 0);
+    let frobenius: Vec<f64> = six.errors.iter().map(|e| e * (y.data.len() as f64).sqrt()).collect();
+    assert_close(&frobenius, &array(case, "error_curve").data, tol, "error curve");
+}
+
+#[test]
+fn ksvd_with_missing_entries() {
+    let case = &cases(&["ksvd_masked_weighted"])[0];
+    let tol = case["tolerance_abs"].as_f64().unwrap();
+    let (mut y, start) = (array(case, "Y"), array(case, "D0"));
+    let (n_atoms, dim) = (start.shape[0], start.shape[1]);
+    let known: Vec<bool> = array(case, "mask").data.iter().map(|&m| m != 0.0).collect();
+    y.data.iter_mut().zip(&known).filter(|(_, known)| !**known).for_each(|(v, _)| *v = f64::NAN);
+    let start = Dictionary::new(start.data, dim).unwrap();
+    let coder = Omp::with_k(3).renormalize(false);
+    let codes = coder.code_masked(start.as_dense(), &y.data, &known).unwrap();
+    assert_close(&codes.to_dense(), &array(case, "codes0").data, tol, "codes0");
+    let ksvd = Ksvd::new(n_atoms, coder).init(start).update(Update::Rounds(10)).max_iter(1);
+    let fit = ksvd.fit_masked(&y.data, &known, dim).unwrap();
+    assert_close(fit.dictionary.atoms(), &array(case, "D1").data, tol, "D1");
+    assert_close(&fit.codes.to_dense(), &array(case, "codes1").data, tol, "codes1");
+    let count = known.iter().filter(|&&k| k).count() as f64;
+    let error = [fit.errors[0] * count.sqrt()];
+    assert_close(&error, &array(case, "error_1iter").data, tol, "error");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use spm_linalg::testing::Rng;
 use spm_linalg::{Dense, LinalgError, Scalar, vecops};
 use spm_models::ModelError;
-use spm_models::dictionary::{Coder, Codes, Dictionary, FittedKsvd, Init, Ksvd, Omp, Rule};
+use spm_models::dictionary::{
+    Coder, Codes, Dictionary, FittedKsvd, Init, Ksvd, MaskedCoder, Omp, Rule, Update, known_entries,
+};
 use spm_solvers::{Progress, SolveError, Status};
 
 fn random_dictionary<T: Scalar>(rng: &mut Rng, dim: usize, n_atoms: usize) -> Dictionary<T> {
@@ -48,6 +50,27 @@ impl Coder<f64> for Frozen {
     }
 }
 
+impl MaskedCoder<f64> for Frozen {
+    fn code_masked(&self, _: Dense<'_, f64>, _: &[f64], _: &[bool]) -> Result<Codes<f64>, SolveError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Each entry missing with this chance: NaN there.
+fn with_gaps(rng: &mut Rng, y: &[f64], chance: f64) -> Vec<f64> {
+    y.iter()
+        .map(|&v| if (rng.below(1 << 20) as f64) < chance * f64::from(1 << 20) { f64::NAN } else { v })
+        .collect()
+}
+
+/// The root mean square error over the known entries, from the definition.
+fn known_rmse(codes: &Codes<f64>, d: Dense<'_, f64>, y: &[f64]) -> f64 {
+    let back = codes.reconstruct(d);
+    let errors: Vec<f64> =
+        y.iter().zip(&back).filter(|(y, _)| !y.is_nan()).map(|(y, b)| (y - b).powi(2)).collect();
+    (errors.iter().sum::<f64>() / errors.len() as f64).sqrt()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -63,6 +86,80 @@ proptest! {
         prop_assert!(after <= before + 1e-14, "{} > {}", after, before);
         prop_assert!((after - fit.errors[0]).abs() <= 1e-12 * (1.0 + after), "the error kept is the true one");
         unit_norm(&fit);
+    }
+
+    #[test]
+    fn every_kind_of_sweep_lowers_the_error(seed in any::<u64>(), dim in 2_usize..9, n_atoms in 1_usize..12, n in 1_usize..40) {
+        let mut rng = Rng::new(seed);
+        let d = random_dictionary::<f64>(&mut rng, dim, n_atoms);
+        let whole = rng.normals::<f64>(dim * n);
+        let gaps = with_gaps(&mut rng, &whole, 0.4);
+        for y in [&whole, &gaps] {
+            let known = known_entries(y);
+            if !known.contains(&true) {
+                continue;
+            }
+            let codes = Omp::with_k(2).code_masked(d.as_dense(), y, &known).unwrap();
+            let mut last = known_rmse(&codes, d.as_dense(), y);
+            for update in [Update::Rounds(1), Update::Rounds(4), Update::Exact] {
+                let ksvd = Ksvd::new(n_atoms, Frozen(codes.clone())).init(d.clone()).max_iter(1).update(update);
+                let fit = ksvd.fit_masked(y, &known, dim).unwrap();
+                let after = known_rmse(&fit.codes, fit.dictionary.as_dense(), y);
+                prop_assert!((after - fit.errors[0]).abs() <= 1e-12 * (1.0 + after), "the error kept is the true one");
+                unit_norm(&fit);
+                if y == &whole {
+                    let plain = ksvd.fit(y, dim).unwrap();
+                    prop_assert!((plain.errors[0] - after).abs() <= 1e-6 * (1.0 + after), "{:?}", update);
+                }
+                prop_assert!(after <= last * (1.0 + 1e-12) + 1e-14, "{:?}: {} > {}", update, after, last);
+                last = known_rmse(&codes, d.as_dense(), y);
+            }
+        }
+    }
+
+    #[test]
+    fn masked_pursuit_follows_the_definition(seed in any::<u64>(), ols in any::<bool>(), renormalize in any::<bool>()) {
+        let (dim, n_atoms, k) = (12, 20, 4);
+        let mut rng = Rng::new(seed);
+        let d = random_dictionary::<f64>(&mut rng, dim, n_atoms);
+        let whole = rng.normals::<f64>(dim * 30);
+        let y = with_gaps(&mut rng, &whole, 0.5);
+        let known = known_entries(&y);
+        let rule = if ols { Rule::Ols } else { Rule::Omp };
+        let coder = Omp::with_k(k).rule(rule).renormalize(renormalize);
+        let codes = coder.code_masked(d.as_dense(), &y, &known).unwrap();
+        for i in 0..30 {
+            let rows: Vec<usize> = (0..dim).filter(|f| known[i * dim + f]).collect();
+            // The problem restricted to the known rows, coded as a whole one.
+            let norms: Vec<f64> = (0..n_atoms)
+                .map(|j| rows.iter().map(|&f| d.atom(j)[f].powi(2)).sum::<f64>().sqrt())
+                .collect();
+            let scale = |j: usize| if renormalize { 1.0 / norms[j] } else { 1.0 };
+            let part: Vec<f64> =
+                (0..n_atoms).flat_map(|j| rows.iter().map(move |&f| (j, f))).map(|(j, f)| d.atom(j)[f] * scale(j)).collect();
+            let target: Vec<f64> = rows.iter().map(|&f| y[i * dim + f]).collect();
+            let (atoms, x) = codes.column(i);
+            if rows.is_empty() {
+                prop_assert!(atoms.is_empty());
+                continue;
+            }
+            let part = Dense::from_column_major(&part, rows.len(), n_atoms).unwrap();
+            let want = Omp::with_k(k).rule(rule).code(part, &target).unwrap();
+            prop_assert_eq!(atoms, want.column(0).0);
+            let mut residual = target.clone();
+            for ((&j, &x), &w) in atoms.iter().zip(x).zip(want.column(0).1) {
+                prop_assert!((x - w * scale(j as usize)).abs() < 1e-7 * (1.0 + x.abs()));
+                vecops::axpy(-x / scale(j as usize), part.col(j as usize), &mut residual);
+            }
+            for &j in atoms {
+                let c = vecops::dot(part.col(j as usize), &residual);
+                prop_assert!(c.abs() < 1e-8, "the residual is orthogonal to the chosen atoms: {}", c);
+            }
+        }
+        let all = vec![true; whole.len()];
+        let (a, b) = (coder.code_masked(d.as_dense(), &whole, &all).unwrap(), coder.code(d.as_dense(), &whole).unwrap());
+        prop_assert_eq!(a.atoms(), b.atoms());
+        prop_assert!(a.values().iter().zip(b.values()).all(|(a, b)| (a - b).abs() < 1e-9));
     }
 
     #[test]
@@ -105,7 +202,7 @@ fn any_number_of_threads_gives_the_same_bits() {
     fn check<T: Scalar + std::fmt::Debug>() {
         let mut rng = Rng::new(4);
         let truth = random_dictionary::<T>(&mut rng, 12, 30);
-        let y = sparse_signals(&mut rng, &truth, 3000, 3, 0.1);
+        let y = sparse_signals(&mut rng, &truth, 9000, 3, 0.1);
         let fit = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| Ksvd::new(30, Omp::with_k(3)).max_iter(3).fit(&y, 12).unwrap())
@@ -117,11 +214,63 @@ fn any_number_of_threads_gives_the_same_bits() {
             assert_eq!(many.codes, one.codes);
             assert_eq!(many.errors, one.errors);
         }
+        let known: Vec<bool> = (0..y.len()).map(|i| i % 7 != 3).collect();
+        for update in [Update::Rounds(2), Update::Exact] {
+            let fit = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let ksvd = Ksvd::new(30, Omp::with_k(3)).update(update).max_iter(2);
+                pool.install(|| (ksvd.fit(&y, 12).unwrap(), ksvd.fit_masked(&y, &known, 12).unwrap()))
+            };
+            let (one, two) = (fit(1), fit(2));
+            assert_eq!((one.0.dictionary, one.1.dictionary), (two.0.dictionary, two.1.dictionary));
+            assert_eq!((one.0.codes, one.1.codes), (two.0.codes, two.1.codes));
+        }
         let other_seed = Ksvd::new(30, Omp::with_k(3)).max_iter(3).seed(1).fit(&y, 12).unwrap();
         assert_ne!(other_seed.dictionary, one.dictionary);
     }
     check::<f64>();
     check::<f32>();
+}
+
+#[test]
+fn gaps_are_filled_by_what_was_learned() {
+    let mut rng = Rng::new(21);
+    let truth = random_dictionary::<f64>(&mut rng, 16, 20);
+    let whole = sparse_signals(&mut rng, &truth, 2000, 2, 0.0);
+    let mut y = with_gaps(&mut rng, &whole, 0.3);
+    y[..16].fill(f64::NAN); // one signal of which nothing is known
+    let known = known_entries(&y);
+    let before = y.clone();
+    let ksvd = Ksvd::new(20, Omp::with_k(2)).update(Update::Rounds(5)).max_iter(40).seed(1);
+    let fit = ksvd.fit_masked(&y, &known, 16).unwrap();
+    assert!(y.iter().zip(&before).all(|(a, b)| a.to_bits() == b.to_bits()), "the data stay as they were");
+    assert!(fit.codes.column(0).0.is_empty());
+    let found = |j: usize| (0..20).any(|i| vecops::dot(truth.atom(j), fit.dictionary.atom(i)).abs() > 0.99);
+    let count = (0..20).filter(|&j| found(j)).count();
+    assert!(count >= 17, "{count} of 20 atoms found");
+    let back = fit.codes.reconstruct(fit.dictionary.as_dense());
+    let missing = |e: &usize| !known[*e] && *e >= 16;
+    let energy: f64 = (0..y.len()).filter(missing).map(|e| whole[e].powi(2)).sum();
+    let error: f64 = (0..y.len()).filter(missing).map(|e| (whole[e] - back[e]).powi(2)).sum();
+    assert!(error < 0.2 * energy, "{error} of {energy}");
+}
+
+#[test]
+fn bad_masks_are_named() {
+    let d = Dictionary::new(vec![1.0, 0.0], 2).unwrap();
+    let (coder, y) = (Omp::with_k(1), [1.0, f64::NAN, 3.0, 4.0]);
+    let at = LinalgError::NonFiniteAt { what: "signals", row: 1, col: 0 };
+    assert_eq!(coder.code_masked(d.as_dense(), &y, &[true; 4]), Err(at.clone().into()));
+    assert!(coder.code_masked(d.as_dense(), &y, &[false; 3]).is_err());
+    assert_eq!(coder.code_masked(d.as_dense(), &y, &[false; 4]).unwrap().nnz(), 0);
+    let ksvd = Ksvd::new(1, coder);
+    assert_eq!(ksvd.fit_masked(&y, &[true; 4], 2).unwrap_err(), at.into());
+    assert!(matches!(
+        ksvd.fit_masked(&y, &[false; 4], 2),
+        Err(ModelError::Linalg(LinalgError::Empty { .. }))
+    ));
+    assert!(ksvd.fit_masked(&y, &[true; 2], 2).is_err());
+    assert!(ksvd.clone().update(Update::Rounds(0)).fit(&[1.0, 2.0], 2).is_err());
 }
 
 #[test]

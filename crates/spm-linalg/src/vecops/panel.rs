@@ -68,6 +68,33 @@ impl<T: Scalar> PanelColumns<T> {
         Self { data: vec![T::zero(); len * capacity], len, capacity }
     }
 
+    /// A full set of the given columns.
+    ///
+    /// # Panics
+    /// If `len` is not a multiple of [`PANEL`] or a column has another length.
+    #[must_use]
+    pub fn from_columns(len: usize, columns: &[Vec<T>]) -> Self {
+        let mut this = Self::new(len, columns.len());
+        for (j, column) in columns.iter().enumerate() {
+            check::dim("PanelColumns column", len, column.len());
+            for (p, part) in column.chunks_exact(PANEL).enumerate() {
+                this.data[(p * this.capacity + j) * PANEL..][..PANEL].copy_from_slice(part);
+            }
+        }
+        this
+    }
+
+    /// `out ← Σ coef[a]·v_j` over the columns `j = index[a]`. `O(len·coef.len())`, one pass over `out`.
+    ///
+    /// # Panics
+    /// If a length is wrong or an index is not below the capacity.
+    #[track_caller]
+    pub fn combine_into(&self, index: &[u32], coef: &[T], out: &mut [T]) {
+        check::dim("combine_into out", self.len, out.len());
+        check::dim("combine_into coef", index.len(), coef.len());
+        T::simd_combine(&self.data, self.capacity, index, coef, out);
+    }
+
     /// How many columns fit.
     #[must_use]
     pub fn capacity(&self) -> usize {
@@ -147,6 +174,8 @@ pub trait PanelScalar: Sized {
         scale_step: [Self; 2],
         x: &mut [Self],
     ) -> usize;
+    #[doc(hidden)]
+    fn simd_combine(columns: &[Self], capacity: usize, index: &[u32], coef: &[Self], out: &mut [Self]);
     #[doc(hidden)]
     fn simd_append_weighted(
         columns: &mut [Self],
@@ -345,6 +374,42 @@ macro_rules! panel_scalar {
                     Arch::new().dispatch(Op(columns, capacity, g, coef, scale_step, x))
                 }
 
+                fn simd_combine(columns: &[$t], capacity: usize, index: &[u32], coef: &[$t], out: &mut [$t]) {
+                    struct Op<'a>(&'a [$t], usize, &'a [u32], &'a [$t], &'a mut [$t]);
+                    impl Op<'_> {
+                        #[inline(always)]
+                        fn run<S: Simd, const N: usize>(self, s: S) {
+                            let Op(columns, capacity, index, coef, out) = self;
+                            let columns = pulp::as_arrays::<N, _>(S::$as_simd(columns).0).0;
+                            let out = pulp::as_arrays_mut::<N, _>(S::$as_mut_simd(out).0).0;
+                            for (columns, out) in columns.chunks_exact(capacity.max(1)).zip(out) {
+                                let mut acc = [s.$splat(0.0); N];
+                                for (&j, &c) in index.iter().zip(coef) {
+                                    let (c, column) = (s.$splat(c), &columns[j as usize]);
+                                    for q in 0..N {
+                                        acc[q] = s.$fma(c, column[q], acc[q]);
+                                    }
+                                }
+                                *out = acc;
+                            }
+                        }
+                    }
+                    impl WithSimd for Op<'_> {
+                        type Output = ();
+                        #[inline(always)]
+                        fn with_simd<S: Simd>(self, s: S) {
+                            match PANEL / S::$lanes {
+                                2 => self.run::<S, 2>(s),
+                                4 => self.run::<S, 4>(s),
+                                8 => self.run::<S, 8>(s),
+                                16 => self.run::<S, 16>(s),
+                                _ => self.run::<S, 32>(s),
+                            }
+                        }
+                    }
+                    Arch::new().dispatch(Op(columns, capacity, index, coef, out));
+                }
+
                 fn simd_append_weighted(
                     columns: &mut [$t],
                     capacity: usize,
@@ -492,6 +557,13 @@ mod tests {
                         assert!((row[j] - slow[j][i]).abs() < T::of(1e-4));
                     }
                     assert!(w.iter().all(|&w| w > T::of(0.5)));
+                }
+                let again = PanelColumns::from_columns(n, &slow);
+                let (index, coef) = ([3, 0, 3], [T::of(2.0), T::of(-1.0), T::of(0.5)]);
+                let mut out = vec![T::nan(); n];
+                again.combine_into(&index, &coef, &mut out);
+                for i in 0..n {
+                    assert!((out[i] - (T::of(2.5) * slow[3][i] - slow[0][i])).abs() < T::of(1e-4));
                 }
             }
         }

@@ -102,10 +102,6 @@ impl<T: Scalar> Codes<T> {
         &self.values
     }
 
-    pub(super) fn values_mut(&mut self) -> &mut [T] {
-        &mut self.values
-    }
-
     /// The dense `K × N` matrix, column-major (the row-major `N × K` of NumPy).
     #[must_use]
     pub fn to_dense(&self) -> Vec<T> {
@@ -129,6 +125,20 @@ impl<T: Scalar> Codes<T> {
         for (&j, &v) in atoms.iter().zip(values) {
             vecops::axpy(scale * v, dictionary.col(j as usize), out);
         }
+    }
+
+    /// The codes of blocks of `size` signals: where a block starts, and its coefficients to write to.
+    pub(super) fn blocks_mut(&mut self, size: usize) -> (&[usize], &[u32], Vec<&mut [T]>) {
+        let mut rest = &mut self.values[..];
+        let mut blocks = Vec::new();
+        let mut first = 0;
+        while first < self.starts.len() - 1 {
+            let end = (first + size).min(self.starts.len() - 1);
+            let (block, after) = rest.split_at_mut(self.starts[end] - self.starts[first]);
+            blocks.push(block);
+            (rest, first) = (after, end);
+        }
+        (&self.starts, &self.atoms, blocks)
     }
 
     /// `D X`, column-major `d × N`.

@@ -5,8 +5,8 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | code signals greedily | [`Omp`] |
-//! | learn a dictionary | [`Ksvd`] |
+//! | code signals greedily, with missing entries too | [`Omp`] |
+//! | learn a dictionary, from signals with missing entries too | [`Ksvd`] |
 //! | start from cosines | [`dct`] |
 
 mod coder;
@@ -18,9 +18,9 @@ mod init;
 mod ksvd;
 mod parallel;
 
-pub use coder::{Coder, Omp};
+pub use coder::{Coder, MaskedCoder, Omp, known_entries};
 pub use codes::Codes;
 pub use dictionary::Dictionary;
 pub use init::Init;
-pub use ksvd::{FittedKsvd, Ksvd};
+pub use ksvd::{FittedKsvd, Ksvd, Update};
 pub use spm_solvers::batch_omp::Rule;

@@ -43,3 +43,19 @@ pub(crate) fn for_blocks_mut<T: Send>(
 ) {
     data.chunks_mut(size).enumerate().for_each(|(block, items)| f(block, items));
 }
+
+/// `f(item)` for every item.
+#[cfg(feature = "rayon")]
+pub(crate) fn for_each_mut<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Send + Sync) {
+    use rayon::prelude::*;
+    if let [only] = items {
+        return f(only);
+    }
+    items.par_iter_mut().for_each(f);
+}
+
+/// `f(item)` for every item.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn for_each_mut<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Send + Sync) {
+    items.iter_mut().for_each(f);
+}

@@ -1,10 +1,14 @@
 //! Orthogonal matching pursuit of many signals in one dictionary.
 
-use spm_linalg::vecops::panel::{PanelColumns, abs_argmax, padded, ratio_argmax};
+mod greedy;
+mod masked;
+
+use spm_linalg::vecops::panel::padded;
 use spm_linalg::{Dense, LinalgError, LinearOperator, Scalar, check, vecops};
 
+use self::greedy::{Atoms, State};
+pub use self::masked::{MaskedBuffers, MaskedOmp};
 use crate::SolveError;
-use crate::omp::{ZERO_CORRELATION, dependent};
 
 /// This many signals are correlated with the dictionary in one matrix product.
 const BLOCK: usize = 64;
@@ -118,23 +122,13 @@ impl<T: Scalar> BatchOmp<T> {
     /// The working memory of one thread for pursuits under `limit`.
     #[must_use]
     pub fn buffers(&self, limit: Limit<T>) -> Buffers<T> {
-        let k = self.k_max(limit);
-        let weights = if self.rule == Rule::Ols { self.padded } else { 0 };
         Buffers {
-            k,
             packed: vec![T::zero(); self.dim * BLOCK],
             packed_of: Vec::with_capacity(BLOCK),
             sq_norms: Vec::with_capacity(BLOCK),
             correlations: vec![T::zero(); self.padded * BLOCK],
-            columns: PanelColumns::new(self.padded, k),
-            weights: vec![T::zero(); weights],
-            floor: self.norms[..weights].iter().map(|&v| dependent::<T>() * v * v).collect(),
-            factor: vec![T::zero(); k * k],
-            steps: Vec::with_capacity(k),
-            excluded: Vec::with_capacity(self.n_atoms),
-            support: Vec::with_capacity(k),
-            x: Vec::with_capacity(k),
             residual: vec![T::zero(); self.dim],
+            state: State::new(self.rule, self.k_max(limit), &self.norms),
         }
     }
 
@@ -188,8 +182,10 @@ impl<T: Scalar> BatchOmp<T> {
                 let signal = buffers.packed_of[b];
                 (done..signal).for_each(|empty| emit(empty, &[], &[]));
                 let y = &signals[signal * self.dim..][..self.dim];
-                self.pursue(y, limit, b, &mut block[b * self.padded..][..self.padded], buffers);
-                emit(signal, &buffers.support, &buffers.x);
+                let c = &mut block[b * self.padded..][..self.padded];
+                let mut plain = Plain { of: self, y, residual: &mut buffers.residual };
+                buffers.state.pursue(&mut plain, self.k_max(limit), limit.eps, buffers.sq_norms[b], c);
+                emit(signal, &buffers.state.support, &buffers.state.x);
                 done = signal + 1;
             }
             (done..next).for_each(|empty| emit(empty, &[], &[]));
@@ -199,104 +195,47 @@ impl<T: Scalar> BatchOmp<T> {
     }
 
     fn fits(&self, buffers: &Buffers<T>, limit: Limit<T>) -> bool {
-        buffers.k >= self.k_max(limit)
-            && buffers.correlations.len() == self.padded * BLOCK
+        buffers.correlations.len() == self.padded * BLOCK
             && buffers.residual.len() == self.dim
-            && buffers.weights.is_empty() == (self.rule == Rule::Omp)
+            && buffers.state.fits(self.rule, self.k_max(limit))
     }
 
     fn k_max(&self, limit: Limit<T>) -> usize {
         limit.k.min(self.n_atoms).min(self.dim)
     }
+}
 
-    /// One signal; `c` holds `Dᵀ y` and is destroyed. Leaves support and coefficients in `w`.
-    fn pursue(&self, y: &[T], limit: Limit<T>, slot: usize, c: &mut [T], w: &mut Buffers<T>) {
-        let k_max = self.k_max(limit);
-        let sq_norm = w.sq_norms[slot];
-        let eps = T::epsilon();
-        let zero = T::of(ZERO_CORRELATION) * eps * sq_norm.sqrt();
-        let sq_bound = limit.eps * limit.eps;
-        // Below this the updated squared residual is too inexact to compare with the bound.
-        let trust = T::of(if limit.eps > T::zero() { 1024.0 } else { 16.0 }) * eps * sq_norm;
-        let mut sq_residual = sq_norm;
-        w.support.clear();
-        w.steps.clear();
-        w.excluded.clear();
-        w.x.clear();
-        if self.rule == Rule::Ols {
-            w.start_weights(&self.norms);
-        }
-        let mut next = w.first(c);
-        while w.support.len() < k_max {
-            let (n, size) = (w.support.len(), c[next].abs());
-            if size <= zero * self.norms[next] {
-                // Nothing is left, or rounding noise (of a chosen atom, of an atom of huge norm) hides the rest.
-                if c[abs_argmax(c)].abs() <= zero * self.least_norm {
-                    break;
-                }
-                w.exclude(next);
-                w.mask(c);
-                next = w.first(c);
-                if c[next] == T::zero() {
-                    break;
-                }
-                continue;
-            }
-            let row = &mut w.factor[n * w.k..][..=n];
-            w.columns.row_into(next, &mut row[..n]);
-            let sq_atom = self.norms[next] * self.norms[next];
-            let pivot = sq_atom - row[..n].iter().map(|&l| l * l).sum::<T>();
-            if pivot <= dependent::<T>() * sq_atom {
-                w.exclude(next);
-                w.mask(c);
-                next = w.first(c);
-                continue;
-            }
-            let pivot = pivot.sqrt();
-            row[n] = pivot;
-            let step = c[next] / pivot;
-            if step * step > sq_residual + trust {
-                // More than there is left to explain: rounding has eaten this atom's correlation.
-                w.exclude(next);
-                w.mask(c);
-                next = w.first(c);
-                continue;
-            }
-            w.support.push(next as u32);
-            w.steps.push(step);
-            w.exclude(next);
-            sq_residual -= step * step;
-            let refresh = sq_residual <= trust;
-            if refresh {
-                w.solve();
-                sq_residual = self.residual(y, w);
-            }
-            if w.support.len() == k_max || sq_residual <= sq_bound {
-                break;
-            }
-            let g = &self.gram[next * self.padded..][..self.padded];
-            next = w.append(g, n, T::one() / pivot, step, c);
-            if refresh {
-                self.correlate(&w.residual, c);
-                w.mask(c);
-                next = w.first(c);
-            }
-        }
-        w.solve();
+/// One signal and all entries of it.
+struct Plain<'a, T> {
+    of: &'a BatchOmp<T>,
+    y: &'a [T],
+    residual: &'a mut [T],
+}
+
+impl<T: Scalar> Atoms<T> for Plain<'_, T> {
+    fn norms(&self) -> &[T] {
+        &self.of.norms
     }
 
-    /// `r = y − D x` into `w.residual`; returns `‖r‖²`.
-    fn residual(&self, y: &[T], w: &mut Buffers<T>) -> T {
-        w.residual.copy_from_slice(y);
-        for (&j, &x) in w.support.iter().zip(&w.x) {
-            vecops::axpy(-x, &self.atoms[j as usize * self.dim..][..self.dim], &mut w.residual);
-        }
-        vecops::sq_norm(&w.residual)
+    fn least_norm(&self) -> T {
+        self.of.least_norm
     }
 
-    fn correlate(&self, residual: &[T], c: &mut [T]) {
-        for (c, atom) in c.iter_mut().zip(self.atoms.chunks_exact(self.dim)) {
-            *c = vecops::dot(atom, residual);
+    fn gram_column(&mut self, j: usize) -> &[T] {
+        &self.of.gram[j * self.of.padded..][..self.of.padded]
+    }
+
+    fn residual(&mut self, support: &[u32], x: &[T]) -> T {
+        self.residual.copy_from_slice(self.y);
+        for (&j, &x) in support.iter().zip(x) {
+            vecops::axpy(-x, &self.of.atoms[j as usize * self.of.dim..][..self.of.dim], self.residual);
+        }
+        vecops::sq_norm(self.residual)
+    }
+
+    fn correlate(&mut self, c: &mut [T]) {
+        for (c, atom) in c.iter_mut().zip(self.of.atoms.chunks_exact(self.of.dim)) {
+            *c = vecops::dot(atom, self.residual);
         }
     }
 }
@@ -304,76 +243,12 @@ impl<T: Scalar> BatchOmp<T> {
 /// The working memory of one thread.
 #[derive(Debug, Clone)]
 pub struct Buffers<T> {
-    k: usize,
     packed: Vec<T>,
     packed_of: Vec<usize>,
     sq_norms: Vec<T>,
     correlations: Vec<T>,
-    columns: PanelColumns<T>,
-    /// Squared distance of each atom to the span of the chosen ones, infinite once it is dependent (OLS only).
-    weights: Vec<T>,
-    floor: Vec<T>,
-    /// Lower Cholesky factor, `k × k` row-major.
-    factor: Vec<T>,
-    /// `L⁻¹ D_Iᵀ y`.
-    steps: Vec<T>,
-    /// Chosen and dependent atoms.
-    excluded: Vec<usize>,
-    support: Vec<u32>,
-    x: Vec<T>,
     residual: Vec<T>,
-}
-
-impl<T: Scalar> Buffers<T> {
-    fn start_weights(&mut self, norms: &[T]) {
-        for (w, &norm) in self.weights.iter_mut().zip(norms) {
-            *w = if norm > T::zero() { norm * norm } else { T::infinity() };
-        }
-    }
-
-    fn first(&self, c: &[T]) -> usize {
-        if self.weights.is_empty() { abs_argmax(c) } else { ratio_argmax(c, &self.weights) }
-    }
-
-    fn exclude(&mut self, j: usize) {
-        if !self.excluded.contains(&j) {
-            self.excluded.push(j);
-        }
-        if let Some(w) = self.weights.get_mut(j) {
-            *w = T::infinity();
-        }
-    }
-
-    /// Sets the correlations of excluded atoms to zero.
-    fn mask(&self, c: &mut [T]) {
-        for &j in &self.excluded {
-            c[j] = T::zero();
-        }
-    }
-
-    fn append(&mut self, g: &[T], n: usize, scale: T, step: T, c: &mut [T]) -> usize {
-        let coef = &self.factor[n * self.k..][..n];
-        if self.weights.is_empty() {
-            self.columns.append(g, coef, scale, step, c)
-        } else {
-            self.columns.append_weighted(g, coef, scale, step, c, &mut self.weights, &self.floor)
-        }
-    }
-
-    /// `x = L⁻ᵀ steps`.
-    fn solve(&mut self) {
-        let n = self.steps.len();
-        self.x.clear();
-        self.x.extend_from_slice(&self.steps);
-        for a in (0..n).rev() {
-            let row = &self.factor[a * self.k..][..=a];
-            let v = self.x[a] / row[a];
-            self.x[a] = v;
-            for (x, &l) in self.x[..a].iter_mut().zip(row) {
-                *x -= l * v;
-            }
-        }
-    }
+    state: State<T>,
 }
 
 fn overflow<T: Scalar>(name: &'static str, got: T) -> LinalgError {

@@ -1,0 +1,205 @@
+//! The greedy choice itself: one signal, given its correlations and the columns of a Gram matrix on demand.
+
+use spm_linalg::Scalar;
+use spm_linalg::vecops::panel::{PanelColumns, abs_argmax, ratio_argmax};
+
+use super::Rule;
+use crate::omp::{ZERO_CORRELATION, dependent};
+
+/// What a pursuit asks about atoms and signal. All vectors are padded to whole panels; atoms beyond the last are
+/// zero.
+pub(super) trait Atoms<T> {
+    /// The norm of every atom.
+    fn norms(&self) -> &[T];
+    /// The smallest norm that is not zero.
+    fn least_norm(&self) -> T;
+    /// The inner products of all atoms with atom `j`.
+    fn gram_column(&mut self, j: usize) -> &[T];
+    /// Keeps `r = y − D x` and returns `‖r‖²`.
+    fn residual(&mut self, support: &[u32], x: &[T]) -> T;
+    /// `c ← Dᵀ r` for the residual kept.
+    fn correlate(&mut self, c: &mut [T]);
+}
+
+/// The growing factorisation and code of one signal.
+#[derive(Debug, Clone)]
+pub(super) struct State<T> {
+    k: usize,
+    columns: PanelColumns<T>,
+    /// Squared distance of each atom to the span of the chosen ones, infinite once it is dependent (OLS only).
+    weights: Vec<T>,
+    floor: Vec<T>,
+    /// Lower Cholesky factor, `k × k` row-major.
+    factor: Vec<T>,
+    /// `L⁻¹ D_Iᵀ y`.
+    steps: Vec<T>,
+    /// Chosen and dependent atoms.
+    excluded: Vec<usize>,
+    pub(super) support: Vec<u32>,
+    pub(super) x: Vec<T>,
+}
+
+impl<T: Scalar> State<T> {
+    /// Room for `k` atoms of a dictionary with these norms.
+    pub(super) fn new(rule: Rule, k: usize, norms: &[T]) -> Self {
+        let mut this = Self {
+            k,
+            columns: PanelColumns::new(norms.len(), k),
+            weights: vec![T::zero(); if rule == Rule::Ols { norms.len() } else { 0 }],
+            floor: Vec::new(),
+            factor: vec![T::zero(); k * k],
+            steps: Vec::with_capacity(k),
+            excluded: Vec::with_capacity(norms.len()),
+            support: Vec::with_capacity(k),
+            x: Vec::with_capacity(k),
+        };
+        this.set_floor(norms);
+        this
+    }
+
+    pub(super) fn fits(&self, rule: Rule, k: usize) -> bool {
+        self.k >= k && self.weights.is_empty() == (rule == Rule::Omp)
+    }
+
+    /// The empty code.
+    pub(super) fn clear(&mut self) {
+        self.support.clear();
+        self.steps.clear();
+        self.excluded.clear();
+        self.x.clear();
+    }
+
+    /// Tells the norms below which atoms count as dependent; needed again when the norms change.
+    pub(super) fn set_floor(&mut self, norms: &[T]) {
+        if !self.weights.is_empty() {
+            self.floor.clear();
+            self.floor.extend(norms.iter().map(|&v| dependent::<T>() * v * v));
+        }
+    }
+
+    /// One signal of squared norm `sq_norm`; `c` holds `Dᵀ y` and is destroyed. Leaves support and coefficients.
+    pub(super) fn pursue(
+        &mut self,
+        atoms: &mut impl Atoms<T>,
+        k_max: usize,
+        eps_bound: T,
+        sq_norm: T,
+        c: &mut [T],
+    ) {
+        let eps = T::epsilon();
+        let zero = T::of(ZERO_CORRELATION) * eps * sq_norm.sqrt();
+        let sq_bound = eps_bound * eps_bound;
+        // Below this the updated squared residual is too inexact to compare with the bound.
+        let trust = T::of(if eps_bound > T::zero() { 1024.0 } else { 16.0 }) * eps * sq_norm;
+        let mut sq_residual = sq_norm;
+        self.clear();
+        self.start_weights(atoms.norms());
+        let mut next = self.first(c);
+        while self.support.len() < k_max {
+            let (n, size, norm) = (self.support.len(), c[next].abs(), atoms.norms()[next]);
+            if size <= zero * norm {
+                // Nothing is left, or rounding noise (of a chosen atom, of an atom of huge norm) hides the rest.
+                if c[abs_argmax(c)].abs() <= zero * atoms.least_norm() {
+                    break;
+                }
+                next = self.pass_over(next, c);
+                if c[next] == T::zero() {
+                    break;
+                }
+                continue;
+            }
+            let row = &mut self.factor[n * self.k..][..=n];
+            self.columns.row_into(next, &mut row[..n]);
+            let sq_atom = norm * norm;
+            let pivot = sq_atom - row[..n].iter().map(|&l| l * l).sum::<T>();
+            if pivot <= dependent::<T>() * sq_atom {
+                next = self.pass_over(next, c);
+                continue;
+            }
+            let pivot = pivot.sqrt();
+            row[n] = pivot;
+            let step = c[next] / pivot;
+            if step * step > sq_residual + trust {
+                // More than there is left to explain: rounding has eaten this atom's correlation.
+                next = self.pass_over(next, c);
+                continue;
+            }
+            self.support.push(next as u32);
+            self.steps.push(step);
+            self.exclude(next);
+            sq_residual -= step * step;
+            let refresh = sq_residual <= trust;
+            if refresh {
+                self.solve();
+                sq_residual = atoms.residual(&self.support, &self.x);
+            }
+            if self.support.len() == k_max || sq_residual <= sq_bound {
+                break;
+            }
+            next = self.append(atoms.gram_column(next), n, T::one() / pivot, step, c);
+            if refresh {
+                atoms.correlate(c);
+                self.mask(c);
+                next = self.first(c);
+            }
+        }
+        self.solve();
+    }
+
+    fn start_weights(&mut self, norms: &[T]) {
+        for (w, &norm) in self.weights.iter_mut().zip(norms) {
+            *w = if norm > T::zero() { norm * norm } else { T::infinity() };
+        }
+    }
+
+    fn first(&self, c: &[T]) -> usize {
+        if self.weights.is_empty() { abs_argmax(c) } else { ratio_argmax(c, &self.weights) }
+    }
+
+    /// Never takes `j`; returns the next best.
+    fn pass_over(&mut self, j: usize, c: &mut [T]) -> usize {
+        self.exclude(j);
+        self.mask(c);
+        self.first(c)
+    }
+
+    fn exclude(&mut self, j: usize) {
+        if !self.excluded.contains(&j) {
+            self.excluded.push(j);
+        }
+        if let Some(w) = self.weights.get_mut(j) {
+            *w = T::infinity();
+        }
+    }
+
+    /// Sets the correlations of excluded atoms to zero.
+    fn mask(&self, c: &mut [T]) {
+        for &j in &self.excluded {
+            c[j] = T::zero();
+        }
+    }
+
+    fn append(&mut self, g: &[T], n: usize, scale: T, step: T, c: &mut [T]) -> usize {
+        let coef = &self.factor[n * self.k..][..n];
+        if self.weights.is_empty() {
+            self.columns.append(g, coef, scale, step, c)
+        } else {
+            self.columns.append_weighted(g, coef, scale, step, c, &mut self.weights, &self.floor)
+        }
+    }
+
+    /// `x = L⁻ᵀ steps`.
+    fn solve(&mut self) {
+        let n = self.steps.len();
+        self.x.clear();
+        self.x.extend_from_slice(&self.steps);
+        for a in (0..n).rev() {
+            let row = &self.factor[a * self.k..][..=a];
+            let v = self.x[a] / row[a];
+            self.x[a] = v;
+            for (x, &l) in self.x[..a].iter_mut().zip(row) {
+                *x -= l * v;
+            }
+        }
+    }
+}
