@@ -99,12 +99,16 @@ pub(super) fn train<T: Scalar, C>(
     } else {
         options.init.dictionary(data.signals, dim, n_atoms, options.seed)?
     };
+    let is_known = |known: &[bool]| known.iter().filter(|&&k| k).count();
+    let known = data.known.map_or(data.signals.len(), is_known);
+    let weights = data.known.filter(|_| known < data.signals.len());
+    let weights = weights.map(|k| k.iter().map(|&k| if k { T::one() } else { T::zero() }).collect());
     let mut training = Training {
         options,
         data,
         code,
-        known: data.known.map_or(data.signals.len(), |known| known.iter().filter(|&&k| k).count()),
-        weights: data.known.map(|k| k.iter().map(|&k| if k { T::one() } else { T::zero() }).collect()),
+        known,
+        weights,
         atoms: start.into_atoms(),
         codes: Codes::new(n_atoms),
         residual: Vec::new(),
