@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::portable::{self, Matrix};
+use common::portable::Matrix;
 use serde_json::Value;
 use sparse_modeling::models::{Design, ElasticNet, Fit, FittedLinear, Xy};
 
@@ -16,25 +16,7 @@ struct Data {
 
 impl Data {
     fn load(data: &Value) -> Self {
-        let Some(g) = data.get("generator") else {
-            let x = common::npy(&format!("lasso/{}", data["X"]["file"].as_str().unwrap()));
-            let y = common::npy(&format!("lasso/{}", data["y"].as_str().unwrap())).data;
-            let (n, p) = (x.shape[0], x.shape[1]);
-            let values = x.column_major();
-            return Self { x: Matrix { n, p, indptr: vec![], indices: vec![], values }, sparse: false, y };
-        };
-        let num = |key: &str| g[key].as_f64().unwrap();
-        let int = |key: &str| g[key].as_u64().unwrap() as usize;
-        let (seed, n, p) = (int("seed") as u64, int("n"), int("p"));
-        let sparse = g["kind"] == "sparse";
-        let x = if sparse {
-            portable::sparse(seed, n, p, num("a"), num("b"))
-        } else {
-            portable::dense(seed, n, p, num("rho"), num("offset"))
-        };
-        let (features, coef) = portable::coefficients(seed, p, int("k"), g["coef"].as_str().unwrap());
-        let y = portable::response(&x, &features, &coef, seed, num("sigma"), num("intercept"));
-        assert_eq!(portable::checksum(&[&x.values, &y]), data["checksum"].as_str().unwrap());
+        let (x, sparse, y) = common::regression_data(data);
         Self { x, sparse, y }
     }
 

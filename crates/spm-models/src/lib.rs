@@ -12,4 +12,7 @@ pub use data::{Design, Xy};
 pub use dictionary::{Coder, Codes, Dictionary, Ksvd, Omp};
 pub use error::ModelError;
 pub use estimator::{Fit, Predict, Score};
-pub use linear::{ElasticNet, FitControl, FittedLinear, Lasso, LinearModel, Solver};
+pub use linear::{
+    ElasticNet, FitControl, FittedLinear, FittedMultiTask, GroupLasso, Lasso, LinearModel, MultiTaskLasso,
+    MultiXy, Solver,
+};

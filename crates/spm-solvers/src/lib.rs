@@ -3,6 +3,7 @@
 pub mod accel;
 pub mod admm;
 pub mod batch_omp;
+mod block;
 mod certificate;
 mod certified;
 mod coordinate;
@@ -21,6 +22,7 @@ pub mod stop;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use block::BlockDescent;
 pub use certificate::{Certificate, Certify};
 pub use certified::Certified;
 pub use coordinate::CoordinateDescent;

@@ -69,3 +69,28 @@ pub fn npy(path: &str) -> Array {
     let data = (0..n * p).map(|k| raw[(k % p) * n + k / p]).collect();
     Array { shape, data }
 }
+
+/// The data set of a regression case: the matrix, whether it is sparse, and the responses column by column.
+pub fn regression_data(data: &Value) -> (portable::Matrix, bool, Vec<f64>) {
+    let Some(g) = data.get("generator") else {
+        let x = npy(&format!("lasso/{}", data["X"]["file"].as_str().unwrap()));
+        let y = npy(&format!("lasso/{}", data["y"].as_str().unwrap()));
+        let (n, p) = (x.shape[0], x.shape[1]);
+        let y = if y.shape.len() == 2 { y.column_major() } else { y.data };
+        let values = x.column_major();
+        return (portable::Matrix { n, p, indptr: vec![], indices: vec![], values }, false, y);
+    };
+    let num = |key: &str| g[key].as_f64().unwrap();
+    let int = |key: &str| g[key].as_u64().unwrap() as usize;
+    let (seed, n, p) = (int("seed") as u64, int("n"), int("p"));
+    let sparse = g["kind"] == "sparse";
+    let x = if sparse {
+        portable::sparse(seed, n, p, num("a"), num("b"))
+    } else {
+        portable::dense(seed, n, p, num("rho"), num("offset"))
+    };
+    let (features, coef) = portable::coefficients(seed, p, int("k"), g["coef"].as_str().unwrap());
+    let y = portable::response(&x, &features, &coef, seed, num("sigma"), num("intercept"));
+    assert_eq!(portable::checksum(&[&x.values, &y]), data["checksum"].as_str().unwrap());
+    (x, sparse, y)
+}

@@ -9,6 +9,7 @@ use sparse_modeling::models::file;
 use sparse_modeling::models::{Design, ElasticNet, FitControl, FittedLinear, LinearModel, Score, Solver, Xy};
 use sparse_modeling::solvers::Status;
 
+use super::lasso_structured;
 use crate::args::{count, non_negative, positive, share};
 use crate::error::CliError;
 use crate::io::{Array, Matrix, extension, read_array, read_matrix, read_vector, write_array};
@@ -24,10 +25,10 @@ pub(crate) struct Args {
     /// Design matrix, n × p: .npy, .npz, .csv, or sparse .mtx and SciPy .npz.
     x: PathBuf,
     /// Response: n values, or n × t for t targets that are fitted one by one.
-    y: PathBuf,
+    pub(super) y: PathBuf,
     /// Where the coefficients go (.npy or .csv); .spm writes a model file.
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Strength of the penalty.
     #[arg(long, group = "strength", value_parser = non_negative, allow_negative_numbers = true)]
     alpha: Option<f64>,
@@ -42,16 +43,16 @@ pub(crate) struct Args {
     solver: SolverName,
     /// Duality gap at which to stop, relative to the objective at zero coefficients.
     #[arg(long, default_value_t = 1e-6, value_parser = positive)]
-    tol: f64,
+    pub(super) tol: f64,
     /// Most iterations.
     #[arg(long, default_value_t = 100_000, value_parser = count)]
-    max_iter: usize,
+    pub(super) max_iter: usize,
     /// No intercept.
     #[arg(long)]
-    no_intercept: bool,
+    pub(super) no_intercept: bool,
     /// Fit on columns of unit variance; the coefficients are returned in the original units.
     #[arg(long)]
-    standardize: bool,
+    pub(super) standardize: bool,
     /// Coefficients >= 0.
     #[arg(long)]
     positive: bool,
@@ -59,8 +60,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     sample_weight: Option<PathBuf>,
     /// Weight of each coefficient's penalty; 0 = not penalised.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "groups")]
     penalty_weights: Option<PathBuf>,
+    /// Group number of each feature: group Lasso, where a group weighs the square root of its size.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["multitask", "positive", "l1_ratio", "solver"])]
+    pub(super) groups: Option<PathBuf>,
+    /// With --groups: the share of the L1 penalty beside that of the groups (sparse group Lasso).
+    #[arg(long, default_value_t = 0.0, value_name = "R", value_parser = share, requires = "groups")]
+    pub(super) sparse_group_ratio: f64,
+    /// Fit all targets together: a feature is used for all or for none.
+    #[arg(long, conflicts_with_all = ["positive", "l1_ratio", "solver"])]
+    multitask: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -78,7 +88,7 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let penalty_weights = args.penalty_weights.as_deref().map(read_vector).transpose()?;
 
     let (rows, targets) = y.rows_cols(&args.y)?;
-    if targets > 1 && extension(&args.output) == "spm" {
+    if (targets > 1 || args.multitask) && extension(&args.output) == "spm" {
         let message = format!("a model file holds one target, y has {targets}: write .npy or .csv");
         return Err(CliError::file(&args.output, message));
     }
@@ -106,6 +116,13 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         ("penalty_weights", args.penalty_weights.as_ref()),
         ("X", Some(&args.x)),
     ];
+    if args.groups.is_some() {
+        return lasso_structured::groups(args, design, &y, rows, weights.as_deref(), &files, ctx);
+    }
+    if args.multitask {
+        let (weights, v) = (weights.as_deref(), penalty_weights.as_deref());
+        return lasso_structured::multitask(args, design, &y, rows, weights, v, &files, ctx);
+    }
     let bar = ctx.progress.spinner("lasso");
     let mut fits = Vec::with_capacity(targets);
     let mut scores = Vec::with_capacity(targets);
@@ -117,7 +134,7 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         }
         let within = |e| CliError::from(e).within_any(&files, &args.y);
         let alpha_max = args.model(1.0, &penalty_weights).alpha_max(data).map_err(within)?;
-        let alpha = args.alpha.or(args.alpha_ratio.map(|r| r * alpha_max)).unwrap_or(0.0);
+        let alpha = args.strength(alpha_max);
         let model = args.model(alpha, &penalty_weights);
         let mut observer = progress::observer(&bar, "lasso");
         let fitted = model.fit_with(data, FitControl::default().observer(&mut observer)).map_err(within)?;
@@ -131,6 +148,11 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
 }
 
 impl Args {
+    /// The strength asked for, given the smallest one at which all is zero.
+    pub(super) fn strength(&self, alpha_max: f64) -> f64 {
+        self.alpha.or(self.alpha_ratio.map(|r| r * alpha_max)).unwrap_or(0.0)
+    }
+
     fn model(&self, alpha: f64, penalty_weights: &Option<Vec<f64>>) -> ElasticNet<f64> {
         let solver = match self.solver {
             SolverName::Auto => Solver::Auto,
@@ -152,7 +174,7 @@ impl Args {
     }
 }
 
-fn write(args: &Args, fits: &[FittedLinear<f64>]) -> Result<(), CliError> {
+pub(super) fn write(args: &Args, fits: &[FittedLinear<f64>]) -> Result<(), CliError> {
     let p = fits.first().map_or(0, |f| f.coef.len());
     if let ("spm", [one]) = (extension(&args.output).as_str(), fits) {
         return file::save(&LinearModel::from(one.clone()), &args.output)
@@ -168,7 +190,7 @@ fn write(args: &Args, fits: &[FittedLinear<f64>]) -> Result<(), CliError> {
     write_array(&args.output, &array)
 }
 
-fn outcome(fits: &[FittedLinear<f64>], tops: &[f64], scores: &[f64]) -> Outcome {
+pub(super) fn outcome(fits: &[FittedLinear<f64>], tops: &[f64], scores: &[f64]) -> Outcome {
     let status =
         fits.iter().map(FittedLinear::status).find(|s| !s.is_converged()).unwrap_or(Status::Converged);
     Outcome::new("lasso")

@@ -6,6 +6,7 @@ pub(crate) mod denoise;
 pub(crate) mod info;
 pub(crate) mod ksvd;
 pub(crate) mod lasso;
+mod lasso_structured;
 pub(crate) mod omp;
 pub(crate) mod trend;
 pub(crate) mod tv1d;

@@ -65,6 +65,9 @@ macro_rules! forward {
             fn subdiff_distance_group(&self, g: usize, w: &[T], grad: &[T]) -> T {
                 (**self).subdiff_distance_group(g, w, grad)
             }
+            fn expansion_group_into(&self, g: usize, w: &[T], slope: &mut [T], curvature: &mut [T]) -> bool {
+                (**self).expansion_group_into(g, w, slope, curvature)
+            }
         }
 
         impl<T: Scalar, G: Smooth<T> + ?Sized> Smooth<T> for $pointer {

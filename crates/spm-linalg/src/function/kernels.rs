@@ -82,6 +82,24 @@ pub(crate) fn block_subdiff_distance<T: Scalar>(w: &[T], grad: &[T], lambda: T) 
     largest * sum.sqrt()
 }
 
+/// Gradient and Hessian of `λ‖·‖₂` at `w`; false where it is not smooth, at 0.
+pub(crate) fn expand_block<T: Scalar>(w: &[T], lambda: T, slope: &mut [T], curvature: &mut [T]) -> bool {
+    let n = norm(w);
+    if n == T::zero() {
+        return false;
+    }
+    for (s, &v) in slope.iter_mut().zip(w) {
+        *s = lambda * (v / n);
+    }
+    for (j, column) in curvature.chunks_exact_mut(w.len()).enumerate() {
+        for (c, &v) in column.iter_mut().zip(w) {
+            *c = -(lambda / n) * (v / n) * (w[j] / n);
+        }
+        column[j] += lambda / n;
+    }
+    true
+}
+
 /// The level of the projection onto the simplex: the `delta` with `Σ max(delta − d_i, 0) = radius`, where the
 /// `d_i >= 0` are the distances of the entries from the largest one (so one `d_i` is 0) and `radius > 0`.
 ///

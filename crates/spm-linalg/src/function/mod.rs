@@ -177,6 +177,13 @@ pub trait GroupProx<T: Scalar>: Prox<T> {
     /// # Panics
     /// If the lengths are not the size of the group.
     fn subdiff_distance_group(&self, g: usize, w: &[T], grad: &[T]) -> T;
+
+    /// Gradient and Hessian (column by column, `len × len`) of `g_g` at `w` along the nonzero coordinates of `w`,
+    /// where it is smooth in them and they are known: lets a solver take a Newton step on the support. Returns
+    /// whether both were written. `false`, the default, is always right.
+    fn expansion_group_into(&self, _g: usize, _w: &[T], _slope: &mut [T], _curvature: &mut [T]) -> bool {
+        false
+    }
 }
 
 /// A differentiable function `f : R^n → R`.

@@ -8,7 +8,7 @@ use crate::penalty::{
     ElasticNet, GroupL2, Huber, KullbackLeibler, L0, L1, L2, L21, Linf, LogSum, Mcp, NonNegL1, Nuclear, Scad,
     Slope, SparseGroup, SquaredL2, Tv1d, WeightedL1, Zero,
 };
-use crate::set::{Affine, Bounds, Cardinality, L1Ball, L2Ball, NonNeg, Simplex};
+use crate::set::{Affine, Bounds, Cardinality, L1Ball, L2Ball, NonNeg, Psd, Simplex};
 use crate::{Dense, GroupProx, LinalgError, LinearOperator, MemStack, Prox, Scalar, SeparableProx, Smooth};
 
 /// Instances of every function with a proximal operator, as (type name, instance, length to check it at).
@@ -60,6 +60,10 @@ pub fn functions<T: Scalar>() -> Vec<(&'static str, Box<dyn Prox<T>>, usize)> {
     add("Affine", Box::new(ok(Affine::new(ok(Dense::from_column_major(&[], 0, 3)), &[]))), 3);
     add("Cardinality", Box::new(Cardinality::new(2)), 5);
     add("Cardinality", Box::new(Cardinality::new(0)), 3);
+
+    add("Psd", Box::new(ok(Psd::new(3, t(0.0)))), 9);
+    add("Psd", Box::new(ok(Psd::new(2, t(0.7)))), 4);
+    add("Psd", Box::new(ok(Psd::new(0, t(0.0)))), 0);
 
     let slopes = || [0.5, -1.0, 0.0, 2.0].map(t).to_vec();
     add("Scaled", Box::new(ok(Scaled::new(ok(Linf::new(t(0.8))), t(1.7)))), 4);

@@ -1,18 +1,24 @@
 //! Sparse linear regression.
 
+mod blocks;
 mod elastic_net;
 mod fitted;
+mod group_lasso;
 mod lasso;
 mod model;
+mod multitask;
 mod penalty;
+mod prepared;
 mod problem;
 
 use std::time::Duration;
 
 pub use elastic_net::ElasticNet;
 pub use fitted::FittedLinear;
+pub use group_lasso::GroupLasso;
 pub use lasso::Lasso;
 pub use model::LinearModel;
+pub use multitask::{FittedMultiTask, MultiTaskLasso, MultiXy};
 use spm_linalg::Scalar;
 use spm_solvers::Observer;
 

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use crate::function::kernels::{
-    block_subdiff_distance, dims, indicator, larger, project_ball, shrink_block, slack,
+    block_subdiff_distance, dims, expand_block, indicator, larger, project_ball, shrink_block, slack,
 };
 use crate::vecops::norm;
 use crate::{Facts, GroupProx, LinalgError, MemStack, Prox, Scalar, check};
@@ -149,5 +149,9 @@ impl<T: Scalar> GroupProx<T> for GroupL2<T> {
     fn subdiff_distance_group(&self, g: usize, w: &[T], grad: &[T]) -> T {
         dims("GroupL2::subdiff_distance_group", Some(self.group(g).len()), w.len(), grad.len());
         block_subdiff_distance(w, grad, self.weights[g])
+    }
+
+    fn expansion_group_into(&self, g: usize, w: &[T], slope: &mut [T], curvature: &mut [T]) -> bool {
+        expand_block(w, self.weights[g], slope, curvature)
     }
 }

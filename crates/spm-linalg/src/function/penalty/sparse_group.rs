@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::GroupL2;
 use crate::function::kernels::{
-    abs_subdiff_distance, descending, dims, indicator, larger, positive_part, slack,
+    abs_subdiff_distance, descending, dims, expand_block, indicator, larger, positive_part, slack,
 };
 use crate::vecops::{norm, norm_1, soft_threshold};
 use crate::{Facts, GroupProx, LinalgError, MemStack, Prox, Scalar, StackReq, check};
@@ -184,5 +184,15 @@ impl<T: Scalar> GroupProx<T> for SparseGroup<T> {
         }
         let distance = |(&wj, &gj): (&T, &T)| abs_subdiff_distance(wj, gj + weight * (wj / n), self.l1);
         w.iter().zip(grad).map(distance).map(|d| d * d).sum::<T>().sqrt()
+    }
+
+    fn expansion_group_into(&self, g: usize, w: &[T], slope: &mut [T], curvature: &mut [T]) -> bool {
+        if !expand_block(w, self.groups.weights()[g], slope, curvature) {
+            return false;
+        }
+        for (s, &v) in slope.iter_mut().zip(w).filter(|(_, v)| **v != T::zero()) {
+            *s += self.l1 * v.signum();
+        }
+        true
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Bounds`] | `lower <= x <= upper` |
 //! | [`NonNeg`] | `x >= 0` |
+//! | [`Psd`] | symmetric, eigenvalues `>= floor` |
 //! | [`Simplex`] | `x >= 0`, sum `r` |
 //! | [`L1Ball`] | `‖x‖₁ <= r` |
 //! | [`L2Ball`] | `‖x‖₂ <= r` |
@@ -19,6 +20,7 @@ mod cardinality;
 mod l1_ball;
 mod l2_ball;
 mod non_neg;
+mod psd;
 mod simplex;
 
 pub use affine::Affine;
@@ -28,4 +30,5 @@ pub use l1_ball::L1Ball;
 pub(crate) use l1_ball::project_l1_ball;
 pub use l2_ball::L2Ball;
 pub use non_neg::NonNeg;
+pub use psd::Psd;
 pub use simplex::Simplex;
