@@ -1,6 +1,6 @@
 //! `spm lasso --groups` and `--multitask`: features that enter together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use sparse_modeling::models::{
@@ -17,7 +17,7 @@ use crate::{Context, progress};
 type Files<'a> = [(&'static str, Option<&'a PathBuf>)];
 
 /// Group numbers, one a feature.
-fn read_groups(path: &PathBuf, p: usize) -> Result<Vec<usize>, CliError> {
+fn read_groups(path: &Path, p: usize) -> Result<Vec<usize>, CliError> {
     let values = read_vector(path)?;
     if values.len() != p {
         return Err(CliError::file(
