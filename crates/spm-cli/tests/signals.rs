@@ -153,3 +153,43 @@ fn plots_are_written_and_bad_input_is_refused() {
     assert_eq!(spm("trend {} -o {} --order 1 --lambda -1", &[&yp, &out]).status.code(), Some(2));
     assert!(!out.exists());
 }
+
+#[test]
+fn the_weight_of_a_trend_is_chosen() {
+    let f = Folder::new();
+    let mut rng = Rng::new(6);
+    let mut y: Vec<f64> =
+        (0..120).map(|i| 10.0 - f64::from(60 - i).abs() / 6.0 + 0.3 * rng.normal::<f64>()).collect();
+    y[40] = f64::NAN;
+    let yp = f.npy("y.npy", &[120], &y);
+    let (out, svg) = (f.path("x.npy"), f.path("p.svg"));
+    let j = json("trend {} -o {} --order 1 --cv --plot {}", &[&yp, &out, &svg], 0);
+    assert!(j["lambda_1se"].as_f64().unwrap() >= j["lambda"].as_f64().unwrap());
+    assert_eq!(j["lambdas"].as_array().unwrap().len(), j["cv_error"].as_array().unwrap().len());
+    assert!(j["lambda"].as_f64().unwrap() < j["lambda_max"].as_f64().unwrap());
+    assert_eq!(j["missing"], 1);
+    assert!((j["sigma"].as_f64().unwrap() - 0.3).abs() < 0.1);
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("missing"));
+    let simple = json("trend {} -o {} --order 1 --cv --folds 4 --one-se", &[&yp, &out], 0);
+    assert_eq!(simple["lambda"], simple["lambda_1se"]);
+    let j = json("trend {} -o {} --order 1 --criterion bic", &[&yp, &out], 0);
+    assert_eq!(j["degrees_of_freedom"].as_u64(), Some(j["knots"].as_u64().unwrap() + 2));
+    let at = f.npy("at.npy", &[3], &[59.5, 60.5, 130.0]);
+    let values = f.path("values.npy");
+    let j = json("trend {} -o {} --order 1 --knots 1 --at {} --at-out {}", &[&yp, &out, &at, &values], 0);
+    assert_eq!((&j["knots"], &j["exact"], &j["extrapolated"]), (&1.into(), &true.into(), &1.into()));
+    assert_eq!(j["slopes"].as_array().unwrap().len(), 2);
+    assert_eq!(read_npy(&values).1.len(), 3);
+    refused("trend {} -o {} --order 1 --cv --folds 200", &[&yp, &out], "folds");
+    assert_eq!(spm("trend {} -o {} --order 1 --cv --knots 2", &[&yp, &out]).status.code(), Some(2));
+}
+
+#[test]
+fn jumps_are_merged_into_change_points() {
+    let f = Folder::new();
+    let yp = f.npy("y.npy", &[300], &steps(300, 7));
+    let out = f.path("x.npy");
+    let j = json("tv1d {} -o {} --lambda 2 --merge 5", &[&yp, &out], 0);
+    assert_eq!(j["change_points"], serde_json::json!([101]));
+    assert!((j["sizes"][0].as_f64().unwrap() - 2.0).abs() < 0.1);
+}

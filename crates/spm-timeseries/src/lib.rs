@@ -1,17 +1,31 @@
 #![doc = include_str!("../README.md")]
 
+mod changepoint;
+mod cv;
+mod diagnostics;
 mod double;
 mod error;
 mod fused;
 mod interior;
 mod lambda_max;
+mod n_knots;
+mod pelt;
+mod predict;
 mod problem;
+mod select;
 mod series;
 mod spline;
 mod trend;
 
+pub use changepoint::{ChangePoint, ChangePoints, MergeJumps};
+pub use cv::{CvTrend, TrendCv};
+pub use diagnostics::{Diagnostics, noise_level};
 pub use error::TimeSeriesError;
 pub use fused::{FittedFused, FusedLasso, Segment};
 pub use lambda_max::{fused_lambda_max, trend_lambda_max};
+pub use n_knots::{KnotTrend, TrendWithKnots};
+pub use pelt::Pelt;
+pub use predict::{Piece, Prediction};
+pub use select::{Criterion, SelectedTrend, TrendSelect};
 pub use series::Series;
 pub use trend::{FittedTrend, Knot, TrendFilter};

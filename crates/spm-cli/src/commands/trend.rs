@@ -1,11 +1,15 @@
 //! `spm trend`: trend filtering.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde_json::Value;
 use sparse_modeling::solvers;
-use sparse_modeling::timeseries::{FittedTrend, Series, TrendFilter, trend_lambda_max};
+use sparse_modeling::timeseries::{
+    Criterion, Diagnostics, FittedTrend, Series, TrendCv, TrendFilter, TrendSelect, TrendWithKnots,
+    trend_lambda_max,
+};
 
 use crate::Context;
 use crate::args::{count, non_negative, positive};
@@ -34,6 +38,21 @@ pub(crate) struct Args {
     /// Weight as a share of the smallest lambda at which the trend is one polynomial.
     #[arg(long, group = "strength", value_name = "R", value_parser = non_negative, allow_negative_numbers = true)]
     lambda_ratio: Option<f64>,
+    /// Choose the weight by cross-validation: every K-th value is left out and predicted from the others.
+    #[arg(long, group = "strength")]
+    cv: bool,
+    /// Choose the weight at which the trend has N knots, or as near to N as it gets.
+    #[arg(long, group = "strength", value_name = "N")]
+    knots: Option<usize>,
+    /// Choose the weight by an information criterion.
+    #[arg(long, group = "strength", value_enum)]
+    criterion: Option<Choice>,
+    /// Folds of the cross-validation.
+    #[arg(long, default_value_t = 5, value_name = "K", requires = "cv", value_parser = count)]
+    folds: usize,
+    /// Take the largest weight within one standard error of the best cross-validation error.
+    #[arg(long, requires = "cv")]
+    one_se: bool,
     /// Position of each value, increasing; evenly spaced by default.
     #[arg(long, value_name = "FILE")]
     x: Option<PathBuf>,
@@ -46,9 +65,22 @@ pub(crate) struct Args {
     /// Most iterations.
     #[arg(long, value_parser = count)]
     max_iter: Option<usize>,
-    /// Draw the data, the trend and its knots (SVG).
+    /// Draw the data, the trend, its knots and the gaps (SVG).
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Positions at which to evaluate the trend.
+    #[arg(long, value_name = "FILE", requires = "at_out")]
+    at: Option<PathBuf>,
+    /// Where the values at these positions go.
+    #[arg(long, value_name = "FILE", requires = "at")]
+    at_out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Choice {
+    Aic,
+    Bic,
+    Sure,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
@@ -64,32 +96,58 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     }
     let files = [("weights", args.weights.as_ref()), ("positions", args.x.as_ref())];
     let within = |e| CliError::from(e).within_any(&files, &args.y);
-    let lambda = match (args.lambda, args.lambda_ratio) {
-        (Some(lambda), _) => lambda,
-        (None, ratio) => ratio.unwrap_or(0.0) * trend_lambda_max(series, args.order).map_err(within)?,
-    };
-    let mut model = TrendFilter::new(args.order, lambda).tol(args.tol);
+    let mut filter = TrendFilter::new(args.order, args.lambda.unwrap_or(0.0)).tol(args.tol);
     if let Some(n) = args.max_iter {
-        model = model.max_iter(n);
+        filter = filter.max_iter(n);
     }
     let spinner = ctx.progress.spinner("trend");
-    let mut observer = |p: &solvers::Progress<f64>, _: &[f64]| {
-        spinner.set_message(format!("trend: iteration {}", p.iter));
-        ControlFlow::Continue(())
-    };
     let start = Instant::now();
-    let fitted = model.fit_observed(series, Some(&mut observer)).map_err(within)?;
+    let mut found: Vec<(&'static str, Value)> = Vec::new();
+    let fitted = if args.cv {
+        let mut cv = TrendCv::new(filter).folds(args.folds);
+        cv.one_se = args.one_se;
+        let chosen = cv.fit(series).map_err(within)?;
+        found.push(("lambda_best", chosen.lambda_best.into()));
+        found.push(("lambda_1se", chosen.lambda_1se.into()));
+        found.push(("lambdas", chosen.lambdas.into()));
+        found.push(("cv_error", chosen.errors.into()));
+        found.push(("cv_standard_error", chosen.standard_errors.into()));
+        chosen.fit
+    } else if let Some(knots) = args.knots {
+        let chosen = TrendWithKnots::new(filter, knots).fit(series).map_err(within)?;
+        found.push(("knots_requested", knots.into()));
+        found.push(("exact", chosen.exact.into()));
+        chosen.fit
+    } else if let Some(choice) = args.criterion {
+        let criterion = match choice {
+            Choice::Aic => Criterion::Aic,
+            Choice::Bic => Criterion::Bic,
+            Choice::Sure => Criterion::Sure,
+        };
+        let chosen = TrendSelect::new(filter, criterion).fit(series).map_err(within)?;
+        found.push(("lambdas", chosen.lambdas.into()));
+        found.push(("scores", chosen.scores.into()));
+        chosen.fit
+    } else {
+        if let Some(ratio) = args.lambda_ratio {
+            filter.lambda = ratio * trend_lambda_max(series, args.order).map_err(within)?;
+        }
+        let mut observer = |p: &solvers::Progress<f64>, _: &[f64]| {
+            spinner.set_message(format!("trend: iteration {}", p.iter));
+            ControlFlow::Continue(())
+        };
+        filter.fit_observed(series, Some(&mut observer)).map_err(within)?
+    };
     let elapsed = start.elapsed();
     spinner.finish_and_clear();
 
     let at = |i: usize| positions.as_ref().map_or(i as f64, |t| t[i]);
-    let trend = encode_array(&args.output, &Array::vector(fitted.x().to_vec()));
-    let svg = args.plot.as_deref().map(|path| (path, picture(&y, &fitted, at)));
-    let mut files = vec![(args.output.as_path(), trend.as_slice())];
-    files.extend(svg.iter().map(|(path, text)| (*path, text.as_bytes())));
-    write_all(&files)?;
+    let observed = |i: usize| !y[i].is_nan() && weights.as_ref().is_none_or(|w| w[i] > 0.0);
+    let diagnostics = Diagnostics::new(series, fitted.x(), 1).map_err(within)?;
+    let slopes: Vec<f64> = fitted.pieces(series).map_err(within)?.iter().map(|p| p.slope).collect();
     let knots: Vec<f64> = fitted.knots().iter().map(|k| at(k.index)).collect();
-    Ok(Outcome::new("trend")
+    let sizes: Vec<f64> = fitted.knots().iter().map(|k| k.jump).collect();
+    let mut outcome = Outcome::new("trend")
         .status(fitted.status())
         .set("lambda", fitted.lambda())
         .set("lambda_max", fitted.lambda_max())
@@ -97,16 +155,49 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         .set("gap", fitted.certificate().gap())
         .set("knots", knots.len())
         .set("knot_positions", knots)
+        .set("knot_sizes", sizes)
+        .set("slopes", slopes)
+        .set("degrees_of_freedom", fitted.degrees_of_freedom())
         .set("iterations", fitted.iterations())
-        .seconds(elapsed))
+        .set("residual_rms", diagnostics.rms)
+        .set("sigma", diagnostics.sigma_differences)
+        .set("autocorrelation", diagnostics.autocorrelation[0])
+        .set("runs_z", diagnostics.runs_z)
+        .set("missing", y.len() - diagnostics.n);
+    for (key, value) in found {
+        outcome = outcome.set(key, value);
+    }
+
+    let trend = encode_array(&args.output, &Array::vector(fitted.x().to_vec()));
+    let mut files = vec![(args.output.as_path(), trend)];
+    if let Some(path) = &args.plot {
+        files.push((path, picture(&y, &fitted, at, observed).into_bytes()));
+    }
+    if let (Some(from), Some(to)) = (&args.at, &args.at_out) {
+        let new = read_vector(from)?;
+        let predicted = fitted.predict(series, &new).map_err(|e| CliError::from(e).within(from))?;
+        outcome = outcome.set("extrapolated", predicted.extrapolated.iter().filter(|e| **e).count());
+        files.push((to, encode_array(to, &Array::vector(predicted.values))));
+    }
+    let files: Vec<(&Path, &[u8])> = files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
+    write_all(&files)?;
+    Ok(outcome.seconds(elapsed))
 }
 
-fn picture(y: &[f64], fitted: &FittedTrend<f64>, at: impl Fn(usize) -> f64) -> String {
+fn picture(
+    y: &[f64],
+    fitted: &FittedTrend<f64>,
+    at: impl Fn(usize) -> f64,
+    observed: impl Fn(usize) -> bool,
+) -> String {
     let x = fitted.x();
     let size = if y.len() > 500 { 1.5 } else { 2.5 };
+    let data = (0..y.len()).filter(|&i| observed(i)).map(|i| (at(i), y[i]));
+    let gaps = (0..y.len()).filter(|&i| !observed(i)).map(|i| (at(i), x[i]));
     let mut curves = vec![
-        Curve::dots(y.iter().enumerate().map(|(i, &v)| (at(i), v)), "#9aa7b3", size).label("data"),
+        Curve::dots(data, "#9aa7b3", size).label("data"),
         Curve::line(x.iter().enumerate().map(|(i, &v)| (at(i), v)), "#0b6e99").label("trend"),
+        Curve::dots(gaps, "#e8a33d", size + 0.5).label("missing, filled by the trend"),
     ];
     let knots = fitted.knots();
     if knots.len() < x.len() / 2 {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use sparse_modeling::timeseries::{FusedLasso, Series};
+use sparse_modeling::timeseries::{FusedLasso, MergeJumps, Series};
 
 use crate::Context;
 use crate::args::non_negative;
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Factor of each difference, n − 1; 0 cuts the signal.
     #[arg(long, value_name = "FILE")]
     edge_weights: Option<PathBuf>,
+    /// Merge jumps of one sign with at most D values between them, refit the levels, and report the change points.
+    #[arg(long, value_name = "D")]
+    merge: Option<usize>,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
@@ -51,15 +54,20 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let spinner = ctx.progress.spinner("tv1d");
     let start = Instant::now();
     let fitted = model.fit(series).map_err(|e| CliError::from(e).within_any(&files, &args.y))?;
+    let merge = |d: usize| MergeJumps::new().distance(d).fit(series, &fitted);
+    let found = args.merge.map(merge).transpose().map_err(|e| CliError::from(e).within(&args.y))?;
     let elapsed = start.elapsed();
     spinner.finish_and_clear();
     write_array(&args.output, &Array::vector(fitted.x().to_vec()))?;
-    Ok(Outcome::new("tv1d")
+    let outcome = Outcome::new("tv1d")
         .status(fitted.status())
         .set("lambda", fitted.lambda())
         .set("lambda_max", fitted.lambda_max())
         .set("objective", fitted.objective())
         .set("gap", fitted.certificate().gap())
-        .set("segments", fitted.segments().len())
-        .seconds(elapsed))
+        .set("segments", fitted.segments().len());
+    let Some(found) = found else { return Ok(outcome.seconds(elapsed)) };
+    let places: Vec<usize> = found.points.iter().map(|p| p.index).collect();
+    let sizes: Vec<f64> = found.points.iter().map(|p| p.size).collect();
+    Ok(outcome.set("change_points", places).set("sizes", sizes).seconds(elapsed))
 }
