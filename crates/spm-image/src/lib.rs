@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod denoise_ksvd;
 pub mod dictionary;
 pub mod metrics;
 pub mod patches;
@@ -9,11 +10,15 @@ pub mod tv;
 mod error;
 #[cfg(feature = "io")]
 pub mod io;
+mod noise;
 mod par;
 mod plane;
 mod reconstruct;
+mod watch;
 
 pub use error::ImageError;
+pub use noise::estimate_sigma;
 pub use patches::{Border, PatchGrid, PatchOperator};
 pub use plane::{Gray, Image, ImageRef, Rgb};
 pub use reconstruct::PatchAverage;
+pub use watch::{Step, Watch};

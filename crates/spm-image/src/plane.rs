@@ -132,6 +132,12 @@ impl<T: Scalar, const C: usize> Image<T, C> {
         self.view().plane(c)
     }
 
+    /// The plane of channel `c`, for results of a computation that are finite by construction.
+    pub(crate) fn plane_mut(&mut self, c: usize) -> &mut [T] {
+        let n = self.height * self.width;
+        &mut self.data[c * n..(c + 1) * n]
+    }
+
     /// The value of channel `c` at row `i` and column `j`.
     ///
     /// # Panics

@@ -1,0 +1,106 @@
+//! The dictionary: started from cosines, adapted to patches of the noisy image.
+
+use core::ops::ControlFlow;
+
+use spm_linalg::{Scalar, vecops};
+use spm_models::dictionary::{Dictionary, Ksvd, Omp, dct};
+use spm_models::ModelError;
+use spm_solvers::Status;
+
+use super::KsvdDenoise;
+use super::pass::take_mean;
+use crate::watch::{Step, Watch};
+use crate::{ImageError, ImageRef, PatchGrid};
+
+/// A dictionary for patches with `C` channels and a residual bound of `eps`, and whether training ran to its end.
+pub(super) fn train<T: Scalar, const C: usize>(
+    options: &KsvdDenoise<T>,
+    image: ImageRef<'_, T, C>,
+    eps: T,
+    watch: &mut Watch<'_>,
+) -> Result<(Dictionary<T>, Status), ImageError> {
+    let start = cosines::<T, C>(options.patch, options.n_atoms)?;
+    let grid = PatchGrid::<C>::overlapping(image.size(), (options.patch, options.patch))?;
+    let patches = sample(image, &grid, options.training_patches, eps)?;
+    let total = options.max_iter;
+    if patches.is_empty() || total == 0 {
+        return Ok((start, Status::Converged));
+    }
+    let coder = Omp::with_k(grid.dim()).eps(eps);
+    let ksvd = Ksvd::new(start.n_atoms(), coder).init(start).max_iter(total);
+    let mut observer = |p: &spm_solvers::Progress<T>, _: &[T]| -> ControlFlow<()> {
+        watch(Step { what: "dictionary", done: p.iter, total })
+    };
+    let fitted = ksvd.fit_observed(&patches, grid.dim(), &mut observer).map_err(from_model)?;
+    // Training for a fixed number of iterations is what was asked for.
+    let status = if fitted.report.status == Status::Interrupted { Status::Interrupted } else { Status::Converged };
+    Ok((fitted.dictionary, status))
+}
+
+/// At most `count` patches, without their means, whose norm is above `eps`: the others need no atoms.
+///
+/// Patches are visited in the order of multiples of the golden ratio, which spreads any number of them evenly.
+fn sample<T: Scalar, const C: usize>(
+    image: ImageRef<'_, T, C>,
+    grid: &PatchGrid<C>,
+    count: usize,
+    eps: T,
+) -> Result<Vec<T>, ImageError> {
+    let (total, dim) = (grid.len(), grid.dim());
+    let mut stride = (total as f64 * 0.618_033_988_749_894_9) as usize | 1;
+    while gcd(stride, total) != 1 {
+        stride += 1;
+    }
+    let (mut patches, mut patch, mut at) = (Vec::new(), vec![T::zero(); dim], 0);
+    for _ in 0..total.min(count.saturating_mul(16)) {
+        grid.extract_into(image, at..at + 1, &mut patch)?;
+        for channel in patch.chunks_exact_mut(dim / C) {
+            take_mean(channel);
+        }
+        if vecops::norm(&patch) > eps {
+            patches.extend_from_slice(&patch);
+            if patches.len() == count.saturating_mul(dim) {
+                break;
+            }
+        }
+        at = (at + stride) % total;
+    }
+    Ok(patches)
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// At most `n_atoms` cosine products: one overcomplete frame for grey; for colour a frame of brightness and a smaller one for
+/// each of two differences of colours.
+fn cosines<T: Scalar, const C: usize>(patch: usize, n_atoms: usize) -> Result<Dictionary<T>, ImageError> {
+    let side = |share: f64| ((n_atoms as f64 * share).sqrt() as usize).max(1);
+    if C != 3 {
+        let frame = dct::overcomplete_2d::<T>(patch, side(1.0)).map_err(from_model)?;
+        let mut atoms = Vec::with_capacity(C * frame.atoms().len());
+        for atom in frame.atoms().chunks_exact(frame.dim()) {
+            (0..C).for_each(|_| atoms.extend_from_slice(atom));
+        }
+        return Dictionary::normalized(atoms, C * patch * patch).map_err(from_model);
+    }
+    let opponents = [([1.0, 1.0, 1.0], side(0.6)), ([1.0, 0.0, -1.0], side(0.2)), ([1.0, -2.0, 1.0], side(0.2))];
+    let mut atoms = Vec::new();
+    for (mix, side) in opponents {
+        let frame = dct::overcomplete_2d::<T>(patch, side).map_err(from_model)?;
+        for atom in frame.atoms().chunks_exact(frame.dim()) {
+            for m in mix {
+                atoms.extend(atom.iter().map(|&v| T::of(m) * v));
+            }
+        }
+    }
+    Dictionary::normalized(atoms, 3 * patch * patch).map_err(from_model)
+}
+
+fn from_model(e: ModelError) -> ImageError {
+    match e {
+        ModelError::Linalg(e) => e.into(),
+        ModelError::Solve(e) => e.into(),
+        e => unreachable!("dictionaries of cosines and patches are sound: {e}"),
+    }
+}
