@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sparse_modeling::image::io::{AnyImage, Depth, Picture, read, read_picture as load, write};
 use sparse_modeling::image::{Gray, ImageRef};
+use sparse_modeling::linalg::Scalar;
 
 use crate::error::CliError;
 use crate::io::{Array, extension, write_array};
@@ -15,15 +16,15 @@ pub(crate) fn read_image(path: &Path) -> Result<(AnyImage<f64>, Depth), CliError
 }
 
 /// Reads an image file with its alpha channel.
-pub(crate) fn read_picture(path: &Path) -> Result<Picture<f64>, CliError> {
+pub(crate) fn read_picture<T: Scalar>(path: &Path) -> Result<Picture<T>, CliError> {
     load(path).map_err(|e| CliError::from(e).within(path))
 }
 
 /// Writes a result as [`write_image`] does, with the depth and the alpha channel of the picture it was made from.
-pub(crate) fn write_picture<const C: usize>(
+pub(crate) fn write_picture<T: Scalar, const C: usize>(
     path: &Path,
-    image: ImageRef<'_, f64, C>,
-    like: &Picture<f64>,
+    image: ImageRef<'_, T, C>,
+    like: &Picture<T>,
 ) -> Result<(), CliError> {
     if is_array(path) {
         return write_image(path, image, like.depth);
@@ -37,15 +38,18 @@ fn is_array(path: &Path) -> bool {
 }
 
 /// Writes an image: `.npy` gets the floats as they are, every other name a clamped image of the given depth.
-pub(crate) fn write_image<const C: usize>(
+pub(crate) fn write_image<T: Scalar, const C: usize>(
     path: &Path,
-    image: ImageRef<'_, f64, C>,
+    image: ImageRef<'_, T, C>,
     depth: Depth,
 ) -> Result<(), CliError> {
     if is_array(path) {
         let (h, w) = image.size();
         let shape = if C == 1 { vec![h, w] } else { vec![h, w, C] };
-        return write_array(path, &Array { shape, data: image.to_interleaved() });
+        return write_array(
+            path,
+            &Array { shape, data: image.to_interleaved().into_iter().map(Scalar::as_f64).collect() },
+        );
     }
     Ok(write(path, image, depth)?)
 }

@@ -5,7 +5,8 @@ use spm_linalg::Scalar;
 use crate::ImageRef;
 
 /// The high-pass filter of Daubechies' wavelet with two vanishing moments.
-const HIGH: [f64; 4] = [-0.482_962_913_144_690_25, 0.836_516_303_737_469, -0.224_143_868_041_857_35, -0.129_409_522_550_921_45];
+const HIGH: [f64; 4] =
+    [-0.482_962_913_144_690_25, 0.836_516_303_737_469, -0.224_143_868_041_857_35, -0.129_409_522_550_921_45];
 
 /// The standard deviation of white noise in an image, from its finest details.
 ///
@@ -61,7 +62,7 @@ fn median<T: Scalar>(values: &mut [T]) -> T {
         return T::zero();
     }
     let middle = values.len() / 2;
-    let (_, &mut m, _) = values
-        .select_nth_unstable_by(middle, |a, b| a.partial_cmp(b).unwrap_or(core::cmp::Ordering::Equal));
+    let (_, &mut m, _) =
+        values.select_nth_unstable_by(middle, |a, b| a.partial_cmp(b).unwrap_or(core::cmp::Ordering::Equal));
     m
 }

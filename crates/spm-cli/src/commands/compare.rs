@@ -6,6 +6,7 @@ use std::time::Instant;
 use sparse_modeling::image::ImageRef;
 use sparse_modeling::image::io::AnyImage;
 use sparse_modeling::image::metrics::{Ssim, ms_ssim, mse, psnr};
+use sparse_modeling::linalg::Scalar;
 use sparse_modeling::solvers::Status;
 
 use crate::Context;
@@ -53,9 +54,9 @@ pub(crate) fn run(args: &Args, _ctx: &Context) -> Result<Outcome, CliError> {
 }
 
 /// Measures two images with values in `[0, 1]`.
-pub(crate) fn similarity<const C: usize>(
-    a: ImageRef<'_, f64, C>,
-    b: ImageRef<'_, f64, C>,
+pub(crate) fn similarity<T: Scalar, const C: usize>(
+    a: ImageRef<'_, T, C>,
+    b: ImageRef<'_, T, C>,
 ) -> Result<Similarity, CliError> {
     Ok(Similarity {
         mse: mse(a, b)?,

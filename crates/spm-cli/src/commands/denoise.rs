@@ -1,12 +1,16 @@
 //! `spm denoise`: image denoising.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::ValueEnum;
+use sparse_modeling::image::denoise_ksvd::KsvdDenoise;
+use sparse_modeling::image::dictionary::dictionary_picture;
 use sparse_modeling::image::io::{AnyImage, Picture};
 use sparse_modeling::image::tv::{Coupling, TvDenoise, TvDenoised, TvDiscrepancy};
 use sparse_modeling::image::{Image, ImageRef};
+use sparse_modeling::linalg::Scalar;
 use sparse_modeling::solvers;
 
 use super::compare::{Similarity, similarity};
@@ -14,13 +18,14 @@ use crate::Context;
 use crate::args::{count, non_negative, positive};
 use crate::error::CliError;
 use crate::outcome::Outcome;
-use crate::pixels::{read_image, read_picture, write_picture};
+use crate::pixels::{read_image, read_picture, write_image, write_picture};
 
-/// Remove noise from an image by total variation, with a duality gap.
+/// Remove noise from an image by total variation, with a duality gap, or by a dictionary learned from the image.
 ///
-/// Minimises ½·Σ(bᵢ − xᵢ)² + weight·TV(x) with values in [0, 1].
+/// `tv` minimises ½·Σ(bᵢ − xᵢ)² + weight·TV(x) with values in [0, 1]. `ksvd` codes every patch with few atoms of a dictionary
+/// that is trained on the noisy image (Elad and Aharon 2006) and boosts the result; without --sigma it estimates the noise.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("strength").required(true))]
+#[command(group = clap::ArgGroup::new("strength"))]
 pub(crate) struct Args {
     /// The noisy image.
     input: PathBuf,
@@ -45,6 +50,12 @@ pub(crate) struct Args {
     /// Most iterations.
     #[arg(long, default_value_t = 10_000, value_parser = count)]
     max_iter: usize,
+    /// K-SVD as published in 2006, without what has been found since.
+    #[arg(long)]
+    paper: bool,
+    /// Where the dictionary of K-SVD goes: a picture of its atoms (grey images only).
+    #[arg(long, value_name = "FILE")]
+    dictionary: Option<PathBuf>,
     /// The clean image, to report PSNR and SSIM.
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
@@ -53,10 +64,19 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Method {
     Tv,
+    Ksvd,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
-    let Method::Tv = args.method;
+    if matches!(args.method, Method::Ksvd) {
+        if args.weight.is_some() {
+            return Err(CliError::Usage("--weight is for --method tv".to_owned()));
+        }
+        return ksvd(args, ctx);
+    }
+    if args.sigma.is_none() && args.weight.is_none() {
+        return Err(CliError::Usage("--method tv needs --sigma or --weight".to_owned()));
+    }
     let picture = read_picture(&args.input)?;
     let reference = args.reference.as_deref().map(read_image).transpose()?.map(|(r, _)| r);
     match &picture.image {
@@ -68,6 +88,75 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
             let reference = reference.map(AnyImage::into_rgb);
             denoise(args, ctx, c.view(), &picture, reference, Coupling::Vectorial)
         }
+    }
+}
+
+/// Single precision: twice as fast, half the memory, and no difference to see.
+fn ksvd(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
+    let picture = read_picture::<f32>(&args.input)?;
+    let reference = args.reference.as_deref().map(read_picture::<f32>).transpose()?.map(|p| p.image);
+    match &picture.image {
+        AnyImage::Gray(g) => learn(args, ctx, g.view(), &picture, reference.map(AnyImage::into_gray)),
+        AnyImage::Rgb(c) => learn(args, ctx, c.view(), &picture, reference.map(AnyImage::into_rgb)),
+    }
+}
+
+fn learn<const C: usize>(
+    args: &Args,
+    ctx: &Context,
+    image: ImageRef<'_, f32, C>,
+    picture: &Picture<f32>,
+    reference: Option<Image<f32, C>>,
+) -> Result<Outcome, CliError> {
+    if args.dictionary.is_some() && C != 1 {
+        return Err(CliError::Usage("--dictionary needs a grey image".to_owned()));
+    }
+    let mut options = if args.paper { KsvdDenoise::paper() } else { KsvdDenoise::new() };
+    options.sigma = args.sigma.map(|s| (s / 255.0) as f32);
+    let bar = ctx.progress.spinner("denoise");
+    let start = Instant::now();
+    let result = options
+        .run_watched(image, &mut |step| {
+            bar.set_message(format!("{} {}/{}", step.what, step.done, step.total));
+            ControlFlow::Continue(())
+        })
+        .map_err(|e| CliError::from(e).within(&args.input))?;
+    let elapsed = start.elapsed();
+    bar.finish_and_clear();
+    let quality = quality(&result.image, reference.as_ref(), args.reference.as_deref())?;
+    write_picture(&args.output, result.image.view(), picture)?;
+    if let (Some(path), Some(d)) = (&args.dictionary, &result.dictionary) {
+        write_image(
+            path,
+            dictionary_picture(d.as_dense(), (options.patch, options.patch))?.view(),
+            picture.depth,
+        )?;
+    }
+    let outcome = Outcome::new("denoise")
+        .status(result.status)
+        .set("method", "ksvd")
+        .set("sigma", f64::from(result.sigma) * 255.0)
+        .set("atoms", result.dictionary.map_or(0, |d| d.n_atoms()))
+        .seconds(elapsed);
+    Ok(with_quality(outcome, quality))
+}
+
+/// The similarity to a reference, if there is one, as the file will show it.
+pub(crate) fn quality<T: Scalar, const C: usize>(
+    image: &Image<T, C>,
+    reference: Option<&Image<T, C>>,
+    path: Option<&Path>,
+) -> Result<Option<Similarity>, CliError> {
+    let (Some(clean), Some(path)) = (reference, path) else { return Ok(None) };
+    let clamped = image.clone().clamped();
+    Ok(Some(similarity(clean.view(), clamped.view()).map_err(|e| e.within(path))?))
+}
+
+/// The outcome with PSNR and SSIM, if known.
+pub(crate) fn with_quality(outcome: Outcome, quality: Option<Similarity>) -> Outcome {
+    match quality {
+        Some(Similarity { psnr, ssim, .. }) => outcome.set("psnr", psnr).set("ssim", ssim),
+        None => outcome,
     }
 }
 
@@ -99,13 +188,7 @@ fn denoise<const C: usize>(
     }
     .map_err(|e| CliError::from(e).within(&args.input))?;
     spinner.finish_and_clear();
-    let quality = match (&reference, &args.reference) {
-        (Some(clean), Some(path)) => {
-            let clamped = result.image.clone().clamped();
-            Some(similarity(clean.view(), clamped.view()).map_err(|e| e.within(path))?)
-        }
-        _ => None,
-    };
+    let quality = quality(&result.image, reference.as_ref(), args.reference.as_deref())?;
     write_picture(&args.output, result.image.view(), picture)?;
     let outcome = Outcome::new("denoise")
         .status(result.status())
@@ -114,8 +197,5 @@ fn denoise<const C: usize>(
         .set("gap", result.certificate.gap())
         .set("iterations", result.iterations())
         .seconds(result.report.elapsed);
-    Ok(match quality {
-        Some(Similarity { psnr, ssim, .. }) => outcome.set("psnr", psnr).set("ssim", ssim),
-        None => outcome,
-    })
+    Ok(with_quality(outcome, quality))
 }

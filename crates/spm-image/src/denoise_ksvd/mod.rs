@@ -188,7 +188,11 @@ impl<T: Scalar> KsvdDenoise<T> {
         check::positive("gain", self.gain)?;
         check::non_negative("prior", self.prior)?;
         let at_least = |name, expected, least: usize, got: usize| {
-            if got >= least { Ok(()) } else { Err(LinalgError::InvalidParam { name, expected, got: got as f64 }) }
+            if got >= least {
+                Ok(())
+            } else {
+                Err(LinalgError::InvalidParam { name, expected, got: got as f64 })
+            }
         };
         at_least("patch", "at least 2", 2, self.patch)?;
         at_least("n_atoms", "at least 4", 4, self.n_atoms)?;
@@ -229,7 +233,8 @@ impl<T: Scalar> KsvdDenoise<T> {
         }
         if C > 1 && (1..C).all(|c| image.plane(c) == image.plane(0)) {
             let gray = Gray::from_parts(image.height(), image.width(), image.plane(0).to_vec());
-            let KsvdDenoised { image: gray, dictionary, status, .. } = self.adapt(gray.view(), sigma, watch)?;
+            let KsvdDenoised { image: gray, dictionary, status, .. } =
+                self.adapt(gray.view(), sigma, watch)?;
             let image = Image::from_parts(image.height(), image.width(), gray.data().repeat(C));
             return Ok(KsvdDenoised { image, sigma, dictionary, status });
         }

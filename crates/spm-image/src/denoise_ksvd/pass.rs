@@ -48,7 +48,12 @@ struct Work<T> {
 }
 
 impl<'a, T: Scalar> Pass<'a, T> {
-    pub(super) fn new(dictionary: Dense<'a, T>, patch: usize, rule: Rule, eps: T) -> Result<Self, ImageError> {
+    pub(super) fn new(
+        dictionary: Dense<'a, T>,
+        patch: usize,
+        rule: Rule,
+        eps: T,
+    ) -> Result<Self, ImageError> {
         let limit = Limit { k: dictionary.nrows(), eps };
         Ok(Self { patch, dictionary, coder: BatchOmp::new(dictionary, rule)?, limit })
     }
@@ -63,9 +68,8 @@ impl<'a, T: Scalar> Pass<'a, T> {
         let (rows, width, n) = (grid.counts().0, image.width(), image.height() * image.width());
         let starts: Vec<usize> = (0..rows).step_by(ROWS).collect();
         for group in starts.chunks(TASKS) {
-            let parts = par::map(group.to_vec(), |first| {
-                self.rows(&grid, image, first..rows.min(first + ROWS))
-            });
+            let parts =
+                par::map(group.to_vec(), |first| self.rows(&grid, image, first..rows.min(first + ROWS)));
             for (&first, part) in group.iter().zip(parts) {
                 let part = part?;
                 let m = part.weight.len();

@@ -3,8 +3,8 @@
 use core::ops::ControlFlow;
 
 use spm_linalg::{Scalar, vecops};
-use spm_models::dictionary::{Dictionary, Ksvd, Omp, dct};
 use spm_models::ModelError;
+use spm_models::dictionary::{Dictionary, Ksvd, Omp, dct};
 use spm_solvers::Status;
 
 use super::KsvdDenoise;
@@ -33,7 +33,8 @@ pub(super) fn train<T: Scalar, const C: usize>(
     };
     let fitted = ksvd.fit_observed(&patches, grid.dim(), &mut observer).map_err(from_model)?;
     // Training for a fixed number of iterations is what was asked for.
-    let status = if fitted.report.status == Status::Interrupted { Status::Interrupted } else { Status::Converged };
+    let status =
+        if fitted.report.status == Status::Interrupted { Status::Interrupted } else { Status::Converged };
     Ok((fitted.dictionary, status))
 }
 
@@ -84,7 +85,8 @@ fn cosines<T: Scalar, const C: usize>(patch: usize, n_atoms: usize) -> Result<Di
         }
         return Dictionary::normalized(atoms, C * patch * patch).map_err(from_model);
     }
-    let opponents = [([1.0, 1.0, 1.0], side(0.6)), ([1.0, 0.0, -1.0], side(0.2)), ([1.0, -2.0, 1.0], side(0.2))];
+    let opponents =
+        [([1.0, 1.0, 1.0], side(0.6)), ([1.0, 0.0, -1.0], side(0.2)), ([1.0, -2.0, 1.0], side(0.2))];
     let mut atoms = Vec::new();
     for (mix, side) in opponents {
         let frame = dct::overcomplete_2d::<T>(patch, side).map_err(from_model)?;

@@ -1,0 +1,136 @@
+//! Denoising with a learned dictionary: gains, edge cases, threads.
+#![allow(clippy::unwrap_used)]
+
+use std::ops::ControlFlow;
+
+use spm_image::denoise_ksvd::KsvdDenoise;
+use spm_image::metrics::psnr;
+use spm_image::{Gray, Image, ImageError, Rgb, estimate_sigma};
+use spm_linalg::testing::Rng;
+use spm_solvers::Status;
+
+/// Stripes, a disc and a ramp; what K-SVD is made for.
+fn clean(h: usize, w: usize) -> Gray<f32> {
+    let value = |k: usize| {
+        let (i, j) = ((k / w) as f32, (k % w) as f32);
+        let (u, v) = (i - h as f32 / 2.0, j - w as f32 / 2.0);
+        if u * u + v * v < 150.0 { 0.8 } else { 0.4 + 0.15 * (0.9 * i + 0.5 * j).sin() + 0.002 * j }
+    };
+    Gray::new(h, w, (0..h * w).map(value).collect()).unwrap()
+}
+
+fn noisy<const C: usize>(image: &Image<f32, C>, sigma: f32, seed: u64) -> Image<f32, C> {
+    let mut rng = Rng::new(seed);
+    let data = image.data().iter().map(|&v| v + sigma * rng.normal::<f64>() as f32).collect();
+    Image::new(image.height(), image.width(), data).unwrap()
+}
+
+fn quick() -> KsvdDenoise<f32> {
+    KsvdDenoise::new().n_atoms(100).max_iter(6).training_patches(3000)
+}
+
+#[test]
+fn a_pattern_comes_out_of_the_noise_and_boosting_does_not_harm() {
+    let x = clean(64, 72);
+    let y = noisy(&x, 0.1, 1);
+    let quality = |o: &KsvdDenoise<f32>| psnr(x.view(), o.run(y.view()).unwrap().image.view(), 1.0).unwrap();
+    let before = psnr(x.view(), y.view(), 1.0).unwrap();
+    let plain = quality(&quick().sigma(0.1).rounds(0));
+    let boosted = quality(&quick().sigma(0.1));
+    assert!(plain > before + 7.0, "{before} -> {plain}");
+    assert!(boosted > plain - 0.05, "{plain} -> {boosted}");
+    let estimated = quality(&quick());
+    assert!(estimated > boosted - 1.0, "{boosted} -> {estimated}");
+}
+
+#[test]
+fn the_noise_level_is_found() {
+    let flat = Gray::<f32>::new(80, 81, vec![0.5; 80 * 81]).unwrap();
+    for sigma in [0.01, 0.1, 1.0] {
+        let found = estimate_sigma(noisy(&flat, sigma, 3).view());
+        assert!((found - sigma).abs() < 0.05 * sigma, "{sigma}: {found}");
+    }
+    for (h, w) in [(1, 1), (3, 9), (9, 3)] {
+        assert_eq!(estimate_sigma(Gray::<f64>::zeros(h, w).unwrap().view()), 0.0);
+    }
+}
+
+#[test]
+fn a_gray_image_in_three_channels_is_denoised_as_gray() {
+    let y = noisy(&clean(40, 40), 0.08, 5);
+    let three = Rgb::new(40, 40, y.data().repeat(3)).unwrap();
+    let options = quick().sigma(0.08);
+    let (one, all) = (options.run(y.view()).unwrap(), options.run(three.view()).unwrap());
+    for c in 0..3 {
+        assert_eq!(all.image.plane(c), one.image.data());
+    }
+}
+
+#[test]
+fn colour_gains_more_than_its_channels_alone() {
+    let g = clean(56, 56);
+    let data: Vec<f32> = [1.0, 0.8, 0.5].iter().flat_map(|&s| g.data().iter().map(move |v| s * v)).collect();
+    let x = Rgb::new(56, 56, data).unwrap();
+    let y = noisy(&x, 0.1, 9);
+    let options = quick().sigma(0.1);
+    let joint = options.run(y.view()).unwrap();
+    assert_eq!(joint.dictionary.unwrap().dim(), 192);
+    let apart: Vec<f32> = (0..3)
+        .flat_map(|c| {
+            let plane = Gray::new(56, 56, y.plane(c).to_vec()).unwrap();
+            options.run(plane.view()).unwrap().image.into_data()
+        })
+        .collect();
+    let apart = Rgb::new(56, 56, apart).unwrap();
+    let db = |a: &Rgb<f32>| psnr(x.view(), a.view(), 1.0).unwrap();
+    assert!(db(&joint.image) > db(&apart) + 0.5, "{} {}", db(&joint.image), db(&apart));
+}
+
+#[test]
+fn bands_make_no_seams() {
+    // Narrow and high: several bands; a constant image stays constant, and the last band may have a single row.
+    let (h, w) = (90_000, 17);
+    let y = Gray::<f32>::new(h, w, vec![0.25; h * w]).unwrap();
+    let out = quick().sigma(0.1).training_patches(100).rounds(0).run(y.view()).unwrap();
+    assert!(out.image.data().iter().all(|v| (v - 0.25).abs() < 1e-5));
+}
+
+#[test]
+fn the_ends_of_the_range() {
+    let y = noisy(&clean(24, 24), 0.1, 2);
+    let same = quick().sigma(0.0).run(y.view()).unwrap();
+    assert!(same.image == y && same.dictionary.is_none());
+    let huge = quick().sigma(1e6).run(y.view()).unwrap();
+    assert!(huge.image.data().iter().all(|v| v.is_finite()));
+    let small = Gray::<f32>::zeros(1, 30).unwrap();
+    assert!(matches!(quick().sigma(0.1).run(small.view()), Err(ImageError::TooSmall { .. })));
+    for bad in
+        [quick().sigma(-1.0), quick().sigma(f32::NAN), quick().patch(1), quick().gain(0.0), quick().rho(2.0)]
+    {
+        assert!(matches!(bad.run(y.view()), Err(ImageError::Linalg(_))), "{bad:?}");
+    }
+    let large = Gray::<f32>::new(9, 9, vec![3e38; 81]).unwrap();
+    assert!(quick().sigma(0.1).run(large.view()).is_ok(), "a constant image has nothing to code");
+    let spread: Vec<f32> = (0..256).map(|k| if k % 3 == 0 { 3e38 } else { -3e38 }).collect();
+    let spread = Gray::new(16, 16, spread).unwrap();
+    assert!(matches!(quick().sigma(0.1).run(spread.view()), Err(ImageError::Linalg(_))));
+}
+
+#[test]
+fn watching_and_stopping() {
+    let y = noisy(&clean(32, 32), 0.1, 2);
+    let mut seen = Vec::new();
+    let options = quick().sigma(0.1);
+    let all = options
+        .run_watched(y.view(), &mut |s| {
+            seen.push((s.what, s.done, s.total));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(all.status, Status::Converged);
+    assert_eq!(seen.last(), Some(&("denoise", 3, 3)));
+    assert_eq!(seen[0], ("dictionary", 1, 6));
+    let stopped = options.run_watched(y.view(), &mut |_| ControlFlow::Break(())).unwrap();
+    assert_eq!(stopped.status, Status::Interrupted);
+    assert_eq!(stopped.image, y);
+}
