@@ -50,6 +50,23 @@ fn denoising_gets_closer_to_the_clean_picture() {
 }
 
 #[test]
+fn a_learned_dictionary_denoises() {
+    let f = Folder::new();
+    let (clean, noisy) = (picture(&f, "clean.pgm", 0.0), picture(&f, "noisy.pgm", 0.1));
+    let before = json("compare {} {}", &[&clean, &noisy], 0)["psnr"].as_f64().unwrap();
+    let (out, atoms) = (f.path("out.png"), f.path("atoms.png"));
+    let words = "denoise {} -o {} --method ksvd --sigma 25.5 --reference {} --dictionary {} --threads 2";
+    let j = json(words, &[&noisy, &out, &clean, &atoms], 0);
+    assert!(j["psnr"].as_f64().unwrap() > before + 6.0, "{before} -> {j}");
+    assert_eq!((&j["status"], &j["atoms"]), (&"converged".into(), &256.into()));
+    assert!(atoms.exists() && j["ssim"].is_number());
+    let j = json("denoise {} -o {} --method ksvd --paper", &[&noisy, &out], 0);
+    assert!((j["sigma"].as_f64().unwrap() - 25.0).abs() < 5.0, "{j}");
+    assert_eq!(spm("denoise {} -o {}", &[&noisy, &out]).status.code(), Some(2), "tv needs a strength");
+    assert_eq!(spm("denoise {} -o {} --method ksvd --weight 1", &[&noisy, &out]).status.code(), Some(2));
+}
+
+#[test]
 fn identical_pictures() {
     let f = Folder::new();
     let clean = picture(&f, "clean.pgm", 0.0);

@@ -10,6 +10,7 @@ pub mod tv;
 mod error;
 #[cfg(feature = "io")]
 pub mod io;
+mod learned;
 mod noise;
 mod par;
 mod plane;

@@ -109,8 +109,6 @@ fn the_ends_of_the_range() {
     {
         assert!(matches!(bad.run(y.view()), Err(ImageError::Linalg(_))), "{bad:?}");
     }
-    let large = Gray::<f32>::new(9, 9, vec![3e38; 81]).unwrap();
-    assert!(quick().sigma(0.1).run(large.view()).is_ok(), "a constant image has nothing to code");
     let spread: Vec<f32> = (0..256).map(|k| if k % 3 == 0 { 3e38 } else { -3e38 }).collect();
     let spread = Gray::new(16, 16, spread).unwrap();
     assert!(matches!(quick().sigma(0.1).run(spread.view()), Err(ImageError::Linalg(_))));

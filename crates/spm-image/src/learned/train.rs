@@ -7,41 +7,36 @@ use spm_models::ModelError;
 use spm_models::dictionary::{Dictionary, Ksvd, Omp, dct};
 use spm_solvers::Status;
 
-use super::KsvdDenoise;
 use super::pass::take_mean;
 use crate::watch::{Step, Watch};
 use crate::{ImageError, ImageRef, PatchGrid};
 
-/// A dictionary for patches with `C` channels and a residual bound of `eps`, and whether training ran to its end.
-pub(super) fn train<T: Scalar, const C: usize>(
-    options: &KsvdDenoise<T>,
-    image: ImageRef<'_, T, C>,
+/// Adapts a dictionary to `patches` by `iterations` of K-SVD with a residual bound of `eps`; `Interrupted` if stopped.
+pub(crate) fn train<T: Scalar>(
+    start: Dictionary<T>,
+    patches: &[T],
     eps: T,
+    iterations: usize,
     watch: &mut Watch<'_>,
 ) -> Result<(Dictionary<T>, Status), ImageError> {
-    let start = cosines::<T, C>(options.patch, options.n_atoms)?;
-    let grid = PatchGrid::<C>::overlapping(image.size(), (options.patch, options.patch))?;
-    let patches = sample(image, &grid, options.training_patches, eps)?;
-    let total = options.max_iter;
-    if patches.is_empty() || total == 0 {
+    if patches.is_empty() || iterations == 0 {
         return Ok((start, Status::Converged));
     }
-    let coder = Omp::with_k(grid.dim()).eps(eps);
-    let ksvd = Ksvd::new(start.n_atoms(), coder).init(start).max_iter(total);
+    let dim = start.dim();
+    let ksvd = Ksvd::new(start.n_atoms(), Omp::with_k(dim).eps(eps)).init(start).max_iter(iterations);
     let mut observer = |p: &spm_solvers::Progress<T>, _: &[T]| -> ControlFlow<()> {
-        watch(Step { what: "dictionary", done: p.iter, total })
+        watch(Step { what: "dictionary", done: p.iter, total: iterations })
     };
-    let fitted = ksvd.fit_observed(&patches, grid.dim(), &mut observer).map_err(from_model)?;
-    // Training for a fixed number of iterations is what was asked for.
-    let status =
-        if fitted.report.status == Status::Interrupted { Status::Interrupted } else { Status::Converged };
-    Ok((fitted.dictionary, status))
+    let fitted = ksvd.fit_observed(patches, dim, &mut observer).map_err(from_model)?;
+    // A fixed number of iterations is what was asked for.
+    let interrupted = fitted.report.status == Status::Interrupted;
+    Ok((fitted.dictionary, if interrupted { Status::Interrupted } else { Status::Converged }))
 }
 
 /// At most `count` patches, without their means, whose norm is above `eps`: the others need no atoms.
 ///
 /// Patches are visited in the order of multiples of the golden ratio, which spreads any number of them evenly.
-fn sample<T: Scalar, const C: usize>(
+pub(crate) fn sample<T: Scalar, const C: usize>(
     image: ImageRef<'_, T, C>,
     grid: &PatchGrid<C>,
     count: usize,
@@ -75,7 +70,10 @@ fn gcd(a: usize, b: usize) -> usize {
 
 /// At most `n_atoms` cosine products: one overcomplete frame for grey; for colour a frame of brightness and a smaller one for
 /// each of two differences of colours.
-fn cosines<T: Scalar, const C: usize>(patch: usize, n_atoms: usize) -> Result<Dictionary<T>, ImageError> {
+pub(crate) fn cosines<T: Scalar, const C: usize>(
+    patch: usize,
+    n_atoms: usize,
+) -> Result<Dictionary<T>, ImageError> {
     let side = |share: f64| ((n_atoms as f64 * share).sqrt() as usize).max(1);
     if C != 3 {
         let frame = dct::overcomplete_2d::<T>(patch, side(1.0)).map_err(from_model)?;

@@ -1,16 +1,13 @@
 //! Denoising with a dictionary learned from the noisy image itself (K-SVD).
 
-mod pass;
-mod train;
-
 use spm_linalg::{LinalgError, Scalar, check};
 use spm_models::Dictionary;
 use spm_solvers::Status;
 use spm_solvers::batch_omp::Rule;
 
-use self::pass::{Pass, Sums};
+use crate::learned::{Pass, Sums, cosines, sample, train};
 use crate::watch::{Step, Watch, unwatched};
-use crate::{Gray, Image, ImageError, ImageRef, estimate_sigma};
+use crate::{Gray, Image, ImageError, ImageRef, PatchGrid, estimate_sigma};
 
 /// Pixels of a band that is worked on at a time.
 const BAND: usize = 1 << 20;
@@ -251,7 +248,11 @@ impl<T: Scalar> KsvdDenoise<T> {
         let dim = T::of_usize(C * self.patch * self.patch);
         let gain = T::one() + (self.gain - T::one()) * (T::of(64.0) / dim).sqrt();
         let eps = gain * sigma * dim.sqrt();
-        let (dictionary, mut status) = train::train(self, image, eps, watch)?;
+        let start = cosines::<T, C>(self.patch, self.n_atoms)?;
+        let grid = PatchGrid::<C>::overlapping(image.size(), (self.patch, self.patch))?;
+        let patches = sample(image, &grid, self.training_patches, eps)?;
+        let (dictionary, mut status) = train(start, &patches, eps, self.max_iter, watch)?;
+        drop(patches);
         let mut out = image.to_image();
         if status == Status::Converged {
             let pass = Pass::new(dictionary.as_dense(), self.patch, self.rule, eps)?;

@@ -12,7 +12,7 @@ const TASKS: usize = 32;
 
 /// What turns the patches of one image into those of a cleaner one; prepared once a dictionary.
 #[derive(Debug)]
-pub(super) struct Pass<'a, T: Scalar> {
+pub(crate) struct Pass<'a, T: Scalar> {
     patch: usize,
     dictionary: Dense<'a, T>,
     coder: BatchOmp<T>,
@@ -21,18 +21,18 @@ pub(super) struct Pass<'a, T: Scalar> {
 
 /// The sum of decoded patches over every pixel, and how much weight lies on it.
 #[derive(Debug, Clone)]
-pub(super) struct Sums<T> {
-    pub(super) sum: Vec<T>,
-    pub(super) weight: Vec<T>,
+pub(crate) struct Sums<T> {
+    pub(crate) sum: Vec<T>,
+    pub(crate) weight: Vec<T>,
 }
 
 impl<T: Scalar> Sums<T> {
-    pub(super) fn new(n: usize, channels: usize) -> Self {
+    pub(crate) fn new(n: usize, channels: usize) -> Self {
         Self { sum: vec![T::zero(); n * channels], weight: vec![T::zero(); n] }
     }
 
     /// `(mu·prior + sum)/(mu + weight)`.
-    pub(super) fn average<const C: usize>(&self, prior: ImageRef<'_, T, C>, mu: T) -> Image<T, C> {
+    pub(crate) fn average<const C: usize>(&self, prior: ImageRef<'_, T, C>, mu: T) -> Image<T, C> {
         let n = self.weight.len();
         let data = prior.data().iter().zip(&self.sum).enumerate();
         let data = data.map(|(i, (&b, &s))| (mu * b + s) / (mu + self.weight[i % n])).collect();
@@ -48,7 +48,7 @@ struct Work<T> {
 }
 
 impl<'a, T: Scalar> Pass<'a, T> {
-    pub(super) fn new(
+    pub(crate) fn new(
         dictionary: Dense<'a, T>,
         patch: usize,
         rule: Rule,
@@ -59,7 +59,7 @@ impl<'a, T: Scalar> Pass<'a, T> {
     }
 
     /// Adds the decoded patches of `image` to `sums`.
-    pub(super) fn run<const C: usize>(
+    pub(crate) fn run<const C: usize>(
         &self,
         image: ImageRef<'_, T, C>,
         sums: &mut Sums<T>,
