@@ -6,7 +6,11 @@ mod common;
 use common::{Array, json, npy};
 use serde_json::Value;
 use sparse_modeling::linalg::{Dense, Scalar, vecops};
-use sparse_modeling::models::dictionary::{Coder, Dictionary, Ksvd, MaskedCoder, Omp, Rule, Update, dct};
+use sparse_modeling::models::dictionary::{
+    AtomNorm, Coder, Dictionary, Ksvd, LassoCoder, LassoMethod, MaskedCoder, Omp, Rule, Update, dct,
+    update_atoms,
+};
+use sparse_modeling::models::preprocess::{Thresholding, Whitening};
 use sparse_modeling::solvers::batch_omp::{BatchOmp, Limit, MaskedOmp};
 use sparse_modeling::solvers::omp::omp;
 
@@ -204,6 +208,75 @@ fn ksvd_with_missing_entries() {
     let count = known.iter().filter(|&&k| k).count() as f64;
     let error = [fit.errors[0] * count.sqrt()];
     assert_close(&error, &array(case, "error_1iter").data, tol, "error");
+}
+
+#[test]
+fn lasso_codes() {
+    let case = &cases(&["lasso"])[0];
+    let tol = case["tolerance_abs"].as_f64().unwrap();
+    let (d, x, want) = (array(case, "D"), array(case, "X"), array(case, "codes"));
+    let (n_atoms, dim) = (d.shape[0], d.shape[1]);
+    let dense = Dense::from_column_major(&d.data, dim, n_atoms).unwrap();
+    let lambda = case["params"]["lambda"].as_f64().unwrap();
+    for method in [LassoMethod::ActiveSet, LassoMethod::CoordinateDescent] {
+        let coder = LassoCoder::new(lambda).method(method);
+        let codes = coder.code(dense, &x.data).unwrap();
+        assert_close(&codes.to_dense(), &want.data, tol, "codes");
+        assert!(coder.gaps(dense, &x.data, &codes).unwrap().iter().all(|g| (-1e-12..1e-9).contains(g)));
+        let back = codes.reconstruct(dense);
+        for (i, &objective) in array(case, "objective").data.iter().enumerate() {
+            let error = vecops::sq_dist(&back[i * dim..][..dim], &x.data[i * dim..][..dim]);
+            let got = 0.5 * error + lambda * vecops::norm_1(codes.column(i).1);
+            assert!((got - objective).abs() < tol, "{got} {objective}");
+        }
+    }
+}
+
+#[test]
+fn one_dictionary_step_of_online_learning() {
+    let case = &cases(&["online_bcd"])[0];
+    let tol = case["tolerance_abs"].as_f64().unwrap();
+    let (d, a, b) = (array(case, "D"), array(case, "A"), array(case, "B"));
+    for (norm, name) in [(AtomNorm::AtMostOne, "D1_ball"), (AtomNorm::Unit, "D1_sphere")] {
+        let mut atoms = d.data.clone();
+        update_atoms(&mut atoms, d.shape[1], &a.data, &b.data, norm, false).unwrap();
+        assert_close(&atoms, &array(case, name).data, tol, name);
+    }
+}
+
+#[test]
+fn whitening() {
+    for case in cases(&["whitening"]) {
+        let (id, tol) = (case["id"].as_str().unwrap(), case["tolerance_abs"].as_f64().unwrap());
+        let params = &case["params"];
+        let flag = |name: &str, default| params[name].as_bool().unwrap_or(default);
+        let eps = params["eps"].as_f64().unwrap_or(0.0);
+        let options = Whitening::new()
+            .zca(flag("apply_zca", false))
+            .unbiased(flag("unbiased", true))
+            .thresholding(match params["thresholding"].as_str() {
+                Some("drop_minute") => Thresholding::Drop(eps),
+                Some(_) => Thresholding::Regularize(eps),
+                None => Thresholding::None,
+            });
+        let x = array(&case, "X");
+        let white = options.fit(&x.data, x.shape[1]).unwrap();
+        assert_close(&white.deviations, &array(&case, "s").data, tol, id);
+        let has = |name: &str| case["arrays"].get(name).is_some();
+        // Principal directions are defined up to sign: compare what does not depend on it.
+        let plain = |v: Vec<f64>| if options.zca { v } else { v.iter().map(|v| v.abs()).collect() };
+        assert_close(&plain(white.transform(&x.data).unwrap()), &plain(array(&case, "T").data), tol, id);
+        if has("Q") {
+            let q = array(&case, "Q");
+            let t = white.transform(&q.data).unwrap();
+            assert_close(&plain(t.clone()), &plain(array(&case, "TQ").data), tol, id);
+            assert_close(&white.inverse(&t).unwrap(), &array(&case, "IQ").data, tol, id);
+            assert_close(&white.mean, &array(&case, "mean").data, tol, id);
+        } else {
+            let t = white.transform(&x.data).unwrap();
+            assert_close(&white.inverse(&t).unwrap(), &array(&case, "I").data, tol, id);
+        }
+    }
 }
 
 #[test]

@@ -126,6 +126,50 @@ fn codes_and_dictionaries() {
 }
 
 #[test]
+fn missing_entries_and_other_methods() {
+    let f = Folder::new();
+    let mut rng = Rng::new(4);
+    let (n, d, k) = (400, 8, 10);
+    let atoms: Vec<f64> = rng.normals(k * d);
+    let whole: Vec<f64> = (0..n)
+        .flat_map(|_| {
+            let (a, b) = (rng.below(k), rng.below(k));
+            (0..d).map(|i| 2.0 * atoms[a * d + i] - atoms[b * d + i]).collect::<Vec<_>>()
+        })
+        .collect();
+    let mask: Vec<f64> = (0..n * d).map(|_| f64::from(u8::from(rng.below(5) > 0))).collect();
+    let holes = |hole: f64| -> Vec<f64> {
+        whole.iter().zip(&mask).map(|(&v, &m)| if m == 0.0 { hole } else { v }).collect()
+    };
+    let (nan, zero) = (f.npy("nan.npy", &[n, d], &holes(f64::NAN)), f.npy("zero.npy", &[n, d], &holes(7.0)));
+    let mask = f.npy("mask.npy", &[n, d], &mask);
+    let (da, db, out) = (f.path("a.npy"), f.path("b.npy"), f.path("c.npy"));
+    // A mask and NaN say the same, and what stands in a gap does not matter.
+    let a = json("ksvd {} -o {} --atoms 10 --k 2 --iters 8 --missing", &[&nan, &da], 0);
+    let b = json("ksvd {} -o {} --atoms 10 --k 2 --iters 8 --mask {}", &[&zero, &db, &mask], 0);
+    assert_eq!((a["errors"].as_array().unwrap().len(), &a["errors"]), (8, &b["errors"]));
+    assert_eq!(read_npy(&da), read_npy(&db));
+    let a = json("omp {} {} -o {} --k 2 --missing", &[&da, &nan, &out], 0);
+    let codes = read_npy(&out);
+    let b = json("omp {} {} -o {} --k 2 --mask {} --f32", &[&da, &zero, &out, &mask], 0);
+    assert!((a["rmse"].as_f64().unwrap() - b["rmse"].as_f64().unwrap()).abs() < 1e-4);
+    assert_eq!(codes.0, [n, k]);
+    refused("omp {} {} -o {} --k 2 --mask {}", &[&da, &zero, &out, &da], "a.npy");
+    refused("ksvd {} -o {} --atoms 3 --k 1 --mask {}", &[&zero, &db, &da], "a.npy");
+    let yp = f.npy("y.npy", &[n, d], &whole);
+    for method in ["approximate", "exact", "online"] {
+        let words = format!("ksvd {{}} -o {{}} --atoms 10 --k 2 --iters 8 --method {method} --codes {{}}");
+        let j = json(&words, &[&yp, &db, &out], 0);
+        let errors = j["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 8, "{method}");
+        assert!(errors[7].as_f64() < errors[0].as_f64(), "{method}: {errors:?}");
+        assert_eq!(read_npy(&out).0, [n, k]);
+    }
+    let online = "ksvd {} -o {} --atoms 10 --k 2 --method online --missing";
+    assert_eq!(spm(online, &[&nan, &db]).status.code(), Some(2));
+}
+
+#[test]
 fn the_same_bytes_for_any_number_of_threads() {
     let f = Folder::new();
     let noisy = picture(&f, "noisy.pgm", 0.1);

@@ -2,6 +2,7 @@
 
 pub mod accel;
 pub mod admm;
+pub mod batch_lasso;
 pub mod batch_omp;
 mod block;
 mod certificate;
@@ -10,6 +11,7 @@ mod coordinate;
 mod driver;
 mod error;
 mod fista;
+pub mod gram_dictionary;
 pub mod kkt;
 pub mod loss;
 pub mod observe;

@@ -4,6 +4,7 @@
 //! JSON line a result, optionally a script in `benches/peers` that has Python packages solve the same problems, and a page in
 //! `docs/benchmarks` with the figures.
 
+mod dictionary;
 mod overview;
 mod peers;
 mod regression;
@@ -27,6 +28,8 @@ enum Suite {
     Overview(Options),
     /// Lasso: single fits, paths, cross-validation; peers scikit-learn, celer, skglm, adelie, python-glmnet.
     Regression(regression::Args),
+    /// Sparse coding and dictionary learning; peers SPAMS, scikit-learn.
+    Dictionary(dictionary::Args),
 }
 
 /// What every suite understands.
@@ -118,6 +121,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     match &args.suite {
         Suite::Overview(options) => overview::run(options),
         Suite::Regression(args) => regression::run(args),
+        Suite::Dictionary(args) => dictionary::run(args),
     }
 }
 

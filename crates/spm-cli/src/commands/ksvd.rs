@@ -5,21 +5,24 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use sparse_modeling::linalg::Scalar;
-use sparse_modeling::models::dictionary::{Dictionary, FittedKsvd, Init, Ksvd, Omp};
+use sparse_modeling::models::dictionary::{
+    Coder, Codes, Dictionary, FittedKsvd, FittedOnline, Init, Ksvd, Omp, Online, Update,
+};
 use sparse_modeling::models::file::{self, Model};
 use sparse_modeling::solvers;
 
-use super::omp::{RuleName, narrow, signal_shape};
+use super::omp::{Gaps, RuleName, narrow, signal_shape};
 use crate::Context;
 use crate::args::{count, non_negative};
 use crate::error::CliError;
 use crate::io::{Array, encode_array, extension, read_array, write_all};
 use crate::outcome::Outcome;
 
-/// Learn a dictionary from signals by approximate K-SVD.
+/// Learn a dictionary from signals by K-SVD or online.
 ///
-/// Alternates sparse coding with k atoms a signal and an update of every atom with its coefficients. Unused and
-/// near-duplicate atoms give way to the signals that are represented worst.
+/// K-SVD alternates sparse coding with k atoms a signal and an update of every atom with its coefficients; online learning
+/// updates the dictionary after every few hundred signals. Unused and near-duplicate atoms give way to the signals that are
+/// represented worst.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Signals, N × d, a signal a row.
@@ -51,17 +54,36 @@ pub(crate) struct Args {
     /// Write the codes, N × K.
     #[arg(long, value_name = "FILE")]
     codes: Option<PathBuf>,
+    #[command(flatten)]
+    gaps: Gaps,
     /// Compute in single precision.
     #[arg(long)]
     f32: bool,
 }
+
+/// Rounds of the approximate update where entries are missing.
+const MASKED_ROUNDS: usize = 5;
 
 /// The most values that a dictionary may have.
 const MAX_VALUES: usize = 1 << 28;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Method {
+    /// One round of power iteration an atom.
     Approximate,
+    /// The best rank-1 approximation an atom.
+    Exact,
+    /// Online dictionary learning: an iteration is a pass over the signals.
+    Online,
+}
+
+/// What a method gives.
+struct Learned<T> {
+    dictionary: Dictionary<T>,
+    codes: Codes<T>,
+    errors: Vec<T>,
+    replaced: usize,
+    report: solvers::Report<T>,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
@@ -71,10 +93,14 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         let message = format!("--atoms {}: more than {MAX_VALUES} values with {dim} an atom", args.atoms);
         return Err(CliError::Usage(message));
     }
+    let known = args.gaps.known(&signals, &args.signals)?;
+    if known.is_some() && matches!(args.method, Method::Online) {
+        return Err(CliError::Usage("--method online takes complete signals only".into()));
+    }
     if args.f32 {
-        learn(args, ctx, &narrow(&signals.data), n, dim)
+        learn(args, ctx, &narrow(&signals.data), known.as_deref(), n)
     } else {
-        learn(args, ctx, &signals.data, n, dim)
+        learn(args, ctx, &signals.data, known.as_deref(), n)
     }
 }
 
@@ -82,29 +108,47 @@ fn learn<T: Scalar>(
     args: &Args,
     ctx: &Context,
     signals: &[T],
+    known: Option<&[bool]>,
     n: usize,
-    dim: usize,
 ) -> Result<Outcome, CliError>
 where
     Dictionary<T>: Model,
 {
-    let Method::Approximate = args.method;
+    let dim = signals.len() / n.max(1);
     let coder = Omp::with_k(args.k).rule(args.rule.into());
-    let model = Ksvd::new(args.atoms, coder)
-        .max_iter(args.iters)
-        .tol(T::of(args.tol))
-        .seed(ctx.seed)
-        .init(start(&args.init, dim)?);
+    let init = start(&args.init, dim)?;
     let bar = ctx.progress.bar(args.iters, "ksvd");
     let mut observer = |p: &solvers::Progress<T>, _: &[T]| {
         bar.set_position(p.iter as u64);
         ControlFlow::Continue(())
     };
-    let fitted = model
-        .fit_observed(signals, dim, &mut observer)
-        .map_err(|e| CliError::from(e).within(&args.signals))?;
+    let bad = |e| CliError::from(e).within(&args.signals);
+    let learned = if let Method::Online = args.method {
+        let online = Online::new(args.atoms, coder).max_iter(args.iters).tol(T::of(args.tol));
+        let fitted =
+            online.seed(ctx.seed).init(init).fit_observed(signals, dim, &mut observer).map_err(bad)?;
+        let codes = coder
+            .code(fitted.dictionary.as_dense(), signals)
+            .map_err(|e| CliError::from(e).within(&args.signals))?;
+        let FittedOnline { dictionary, errors, replaced, report, .. } = fitted;
+        Learned { dictionary, codes, errors, replaced, report }
+    } else {
+        let update = match (&args.method, known) {
+            (Method::Exact, _) => Update::Exact,
+            (_, None) => Update::default(),
+            (_, Some(_)) => Update::Rounds(MASKED_ROUNDS),
+        };
+        let model = Ksvd::new(args.atoms, coder).update(update).max_iter(args.iters).tol(T::of(args.tol));
+        let model = model.seed(ctx.seed).init(init);
+        let fitted = match known {
+            None => model.fit_observed(signals, dim, &mut observer),
+            Some(known) => model.fit_masked_observed(signals, known, dim, &mut observer),
+        };
+        let FittedKsvd { dictionary, codes, errors, replaced, report, .. } = fitted.map_err(bad)?;
+        Learned { dictionary, codes, errors, replaced, report }
+    };
     bar.finish_and_clear();
-    let FittedKsvd { dictionary, codes, errors, replaced, report, .. } = fitted;
+    let Learned { dictionary, codes, errors, replaced, report } = learned;
     let atoms = if extension(&args.output) == "spm" {
         file::to_bytes(&dictionary).map_err(|e| CliError::from(e).within(&args.output))?
     } else {

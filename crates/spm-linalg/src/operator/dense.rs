@@ -92,6 +92,27 @@ impl<'a, T: Scalar> Dense<'a, T> {
         );
     }
 
+    /// `out ← A X` for the `count` columns of `x` (`ncols·count`, column-major); `out` is `nrows·count`.
+    ///
+    /// One matrix product on one thread: `2·nrows·ncols·count` operations.
+    ///
+    /// # Panics
+    /// If a length is wrong.
+    #[track_caller]
+    pub fn apply_block(&self, x: &[T], count: usize, out: &mut [T]) {
+        let (m, n) = (self.mat.nrows(), self.mat.ncols());
+        check::dim("Dense::apply_block x", n * count, x.len());
+        check::dim("Dense::apply_block out", m * count, out.len());
+        faer::linalg::matmul::matmul(
+            MatMut::from_column_major_slice_mut(out, m, count),
+            Accum::Replace,
+            self.mat,
+            MatRef::from_column_major_slice(x, n, count),
+            T::one(),
+            Par::Seq,
+        );
+    }
+
     /// Requires every entry to be finite.
     ///
     /// # Errors

@@ -73,9 +73,9 @@ impl<T: Scalar> PanelColumns<T> {
     /// # Panics
     /// If `len` is not a multiple of [`PANEL`] or a column has another length.
     #[must_use]
-    pub fn from_columns(len: usize, columns: &[Vec<T>]) -> Self {
+    pub fn from_columns<C: AsRef<[T]>>(len: usize, columns: &[C]) -> Self {
         let mut this = Self::new(len, columns.len());
-        for (j, column) in columns.iter().enumerate() {
+        for (j, column) in columns.iter().map(AsRef::as_ref).enumerate() {
             check::dim("PanelColumns column", len, column.len());
             for (p, part) in column.chunks_exact(PANEL).enumerate() {
                 this.data[(p * this.capacity + j) * PANEL..][..PANEL].copy_from_slice(part);
@@ -84,15 +84,17 @@ impl<T: Scalar> PanelColumns<T> {
         this
     }
 
-    /// `out ← Σ coef[a]·v_j` over the columns `j = index[a]`. `O(len·coef.len())`, one pass over `out`.
+    /// `out ← base + Σ coef[a]·v_j` over the columns `j = index[a]`, from zero without a base. `O(len·coef.len())`,
+    /// one pass over `out`.
     ///
     /// # Panics
     /// If a length is wrong or an index is not below the capacity.
     #[track_caller]
-    pub fn combine_into(&self, index: &[u32], coef: &[T], out: &mut [T]) {
+    pub fn combine_into(&self, base: Option<&[T]>, index: &[u32], coef: &[T], out: &mut [T]) {
         check::dim("combine_into out", self.len, out.len());
         check::dim("combine_into coef", index.len(), coef.len());
-        T::simd_combine(&self.data, self.capacity, index, coef, out);
+        check::dim("combine_into base", self.len, base.map_or(self.len, <[T]>::len));
+        T::simd_combine(&self.data, self.capacity, base, index, coef, out);
     }
 
     /// How many columns fit.
@@ -175,7 +177,14 @@ pub trait PanelScalar: Sized {
         x: &mut [Self],
     ) -> usize;
     #[doc(hidden)]
-    fn simd_combine(columns: &[Self], capacity: usize, index: &[u32], coef: &[Self], out: &mut [Self]);
+    fn simd_combine(
+        columns: &[Self],
+        capacity: usize,
+        base: Option<&[Self]>,
+        index: &[u32],
+        coef: &[Self],
+        out: &mut [Self],
+    );
     #[doc(hidden)]
     fn simd_append_weighted(
         columns: &mut [Self],
@@ -374,16 +383,28 @@ macro_rules! panel_scalar {
                     Arch::new().dispatch(Op(columns, capacity, g, coef, scale_step, x))
                 }
 
-                fn simd_combine(columns: &[$t], capacity: usize, index: &[u32], coef: &[$t], out: &mut [$t]) {
-                    struct Op<'a>(&'a [$t], usize, &'a [u32], &'a [$t], &'a mut [$t]);
+                fn simd_combine(
+                    columns: &[$t],
+                    capacity: usize,
+                    base: Option<&[$t]>,
+                    index: &[u32],
+                    coef: &[$t],
+                    out: &mut [$t],
+                ) {
+                    struct Op<'a>(&'a [$t], usize, Option<&'a [$t]>, (&'a [u32], &'a [$t]), &'a mut [$t]);
                     impl Op<'_> {
                         #[inline(always)]
                         fn run<S: Simd, const N: usize>(self, s: S) {
-                            let Op(columns, capacity, index, coef, out) = self;
+                            let Op(columns, capacity, base, (index, coef), out) = self;
                             let columns = pulp::as_arrays::<N, _>(S::$as_simd(columns).0).0;
+                            let base = base.map(|base| pulp::as_arrays::<N, _>(S::$as_simd(base).0).0);
                             let out = pulp::as_arrays_mut::<N, _>(S::$as_mut_simd(out).0).0;
-                            for (columns, out) in columns.chunks_exact(capacity.max(1)).zip(out) {
-                                let mut acc = [s.$splat(0.0); N];
+                            let panels = columns.chunks_exact(capacity.max(1)).zip(out);
+                            for (p, (columns, out)) in panels.enumerate() {
+                                let mut acc = match base {
+                                    Some(base) => base[p],
+                                    None => [s.$splat(0.0); N],
+                                };
                                 for (&j, &c) in index.iter().zip(coef) {
                                     let (c, column) = (s.$splat(c), &columns[j as usize]);
                                     for q in 0..N {
@@ -407,7 +428,7 @@ macro_rules! panel_scalar {
                             }
                         }
                     }
-                    Arch::new().dispatch(Op(columns, capacity, index, coef, out));
+                    Arch::new().dispatch(Op(columns, capacity, base, (index, coef), out));
                 }
 
                 fn simd_append_weighted(
@@ -560,10 +581,11 @@ mod tests {
                 }
                 let again = PanelColumns::from_columns(n, &slow);
                 let (index, coef) = ([3, 0, 3], [T::of(2.0), T::of(-1.0), T::of(0.5)]);
-                let mut out = vec![T::nan(); n];
-                again.combine_into(&index, &coef, &mut out);
+                let (g0, mut out) = (rng.normals::<T>(n), vec![T::nan(); n]);
+                again.combine_into(Some(&g0), &index, &coef, &mut out);
                 for i in 0..n {
-                    assert!((out[i] - (T::of(2.5) * slow[3][i] - slow[0][i])).abs() < T::of(1e-4));
+                    let want = g0[i] + T::of(2.5) * slow[3][i] - slow[0][i];
+                    assert!((out[i] - want).abs() < T::of(1e-4));
                 }
             }
         }

@@ -141,6 +141,13 @@ impl<T: Scalar> Codes<T> {
         (&self.starts, &self.atoms, blocks)
     }
 
+    /// Multiplies the coefficients of every atom by its factor.
+    pub(super) fn scale_atoms(&mut self, factors: &[T]) {
+        for (value, &j) in self.values.iter_mut().zip(&self.atoms) {
+            *value *= factors[j as usize];
+        }
+    }
+
     /// `D X`, column-major `d × N`.
     ///
     /// # Panics
@@ -169,6 +176,31 @@ impl<T: Scalar> Codes<T> {
             sum += vecops::sq_norm(&residual);
         }
         if signals.is_empty() { T::zero() } else { (sum / T::of_usize(signals.len())).sqrt() }
+    }
+}
+
+impl<T: Scalar> Codes<T> {
+    /// As [`rmse`](Self::rmse), over the entries where `known` is true; 0 if there are none.
+    ///
+    /// # Panics
+    /// If a shape does not fit.
+    #[must_use]
+    pub fn rmse_masked(&self, dictionary: Dense<'_, T>, signals: &[T], known: &[bool]) -> T {
+        let dim = dictionary.nrows();
+        check::dim("Codes::rmse_masked signals", dim * self.n_signals(), signals.len());
+        check::dim("Codes::rmse_masked known", signals.len(), known.len());
+        let (mut guess, mut sum, mut count) = (vec![T::zero(); dim], T::zero(), 0);
+        for (i, (y, known)) in
+            signals.chunks_exact(dim.max(1)).zip(known.chunks_exact(dim.max(1))).enumerate()
+        {
+            guess.fill(T::zero());
+            self.add_reconstruction(dictionary, i, T::one(), &mut guess);
+            for ((&y, &guess), _) in y.iter().zip(&guess).zip(known).filter(|(_, known)| **known) {
+                sum += (y - guess) * (y - guess);
+                count += 1;
+            }
+        }
+        if count == 0 { T::zero() } else { (sum / T::of_usize(count)).sqrt() }
     }
 }
 

@@ -109,7 +109,7 @@ fn direction<T: Scalar>(rng: &mut ChaCha8Rng, dim: usize) -> Vec<T> {
 }
 
 /// Uniform on `0..n`, the same on every platform.
-fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+pub(super) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 

@@ -6,7 +6,11 @@
 //! | to | use |
 //! |---|---|
 //! | code signals greedily, with missing entries too | [`Omp`] |
+//! | minimise a residual plus a 1-norm, signs free or not | [`LassoCoder`] |
+//! | code with non-negative coefficients | [`NonNegativeOmp`] |
+//! | code by other means | [`Threshold`], [`Iht`], [`CoSaMp`], or your own [`Coder`] |
 //! | learn a dictionary, from signals with missing entries too | [`Ksvd`] |
+//! | learn from a stream, or faster from many signals | [`Online`] |
 //! | start from cosines | [`dct`] |
 
 mod coder;
@@ -16,11 +20,14 @@ pub mod dct;
 mod dictionary;
 mod init;
 mod ksvd;
+mod online;
 mod parallel;
 
-pub use coder::{Coder, MaskedCoder, Omp, known_entries};
+pub use coder::{CoSaMp, Coder, Iht, LassoCoder, MaskedCoder, NonNegativeOmp, Omp, Threshold, known_entries};
 pub use codes::Codes;
 pub use dictionary::Dictionary;
 pub use init::Init;
 pub use ksvd::{FittedKsvd, Ksvd, Update};
+pub use online::{AtomNorm, FittedOnline, Online, OnlineLearner, update_atoms};
+pub use spm_solvers::batch_lasso::LassoMethod;
 pub use spm_solvers::batch_omp::Rule;

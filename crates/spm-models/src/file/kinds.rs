@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use spm_linalg::{Scalar, check};
 
 use super::Shape;
+use crate::preprocess::FittedWhitening;
 use crate::{Dictionary, LinearModel, ModelError};
 
 /// A model that can be saved.
@@ -56,5 +57,20 @@ impl<T: Scalar + Serialize + DeserializeOwned> Model for Dictionary<T> {
     fn validate(&self) -> Result<(), ModelError> {
         check::finite("dictionary", self.atoms())?;
         Ok(())
+    }
+}
+
+impl<T: Scalar + Serialize + DeserializeOwned> Model for FittedWhitening<T> {
+    const KIND: u32 = 40;
+    const NAME: &'static str = "whitening";
+    const SCALAR_BYTES: usize = size_of::<T>();
+
+    fn shapes(&self) -> Vec<Shape> {
+        let (dim, k) = (self.dim(), self.deviations.len());
+        vec![Shape::new("mean", &[dim]), Shape::new("deviations", &[k]), Shape::new("directions", &[dim, k])]
+    }
+
+    fn validate(&self) -> Result<(), ModelError> {
+        Self::validate(self)
     }
 }

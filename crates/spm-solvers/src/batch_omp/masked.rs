@@ -4,8 +4,9 @@ use spm_linalg::vecops::panel::{PanelColumns, padded};
 use spm_linalg::{Dense, LinalgError, LinearOperator, Scalar, check, vecops};
 
 use super::greedy::{Atoms, State};
-use super::{Limit, Rule, overflow};
+use super::{Limit, Rule};
 use crate::SolveError;
+use crate::gram_dictionary::overflow;
 
 /// This many signals are correlated with the dictionary in one matrix product.
 const BLOCK: usize = 48;
@@ -255,7 +256,7 @@ impl<T: Scalar> Atoms<T> for Seen<'_, T> {
         let atom = &self.of.atoms[j * self.of.dim..][..self.of.dim];
         coef.clear();
         coef.extend(known.iter().map(|&f| atom[f as usize] * scale[j]));
-        self.of.rows.combine_into(known, coef, gram);
+        self.of.rows.combine_into(None, known, coef, gram);
         for (g, &s) in gram.iter_mut().zip(&*scale) {
             *g *= s;
         }
@@ -279,7 +280,7 @@ impl<T: Scalar> Atoms<T> for Seen<'_, T> {
         let Part { known, coef, scale, residual, .. } = &mut *self.part;
         coef.clear();
         coef.extend(known.iter().map(|&f| residual[f as usize]));
-        self.of.rows.combine_into(known, coef, c);
+        self.of.rows.combine_into(None, known, coef, c);
         for (c, &s) in c.iter_mut().zip(&*scale) {
             *c *= s;
         }

@@ -9,6 +9,7 @@ use spm_linalg::{Dense, LinalgError, LinearOperator, Scalar, check, vecops};
 use self::greedy::{Atoms, State};
 pub use self::masked::{MaskedBuffers, MaskedOmp};
 use crate::SolveError;
+use crate::gram_dictionary::overflow;
 
 /// This many signals are correlated with the dictionary in one matrix product.
 const BLOCK: usize = 64;
@@ -251,11 +252,13 @@ pub struct Buffers<T> {
     state: State<T>,
 }
 
-fn overflow<T: Scalar>(name: &'static str, got: T) -> LinalgError {
-    LinalgError::InvalidParam {
-        name,
-        expected: "small enough for its square not to overflow",
-        got: got.as_f64(),
+/// Counts the signal in an error from `first`.
+pub(crate) fn at_signal(e: SolveError, first: usize) -> SolveError {
+    match e {
+        SolveError::Linalg(LinalgError::NonFiniteAt { what, row, col }) => {
+            LinalgError::NonFiniteAt { what, row, col: col + first }.into()
+        }
+        e => e,
     }
 }
 

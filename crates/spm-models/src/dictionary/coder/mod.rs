@@ -1,13 +1,24 @@
 //! Coders: from signals and a dictionary to sparse codes.
 
+mod blocks;
+mod cosamp;
+mod iht;
+mod lasso;
+mod non_negative;
 mod omp;
+mod threshold;
 
 use core::fmt::Debug;
 
 use spm_linalg::{Dense, Scalar};
 use spm_solvers::SolveError;
 
+pub use self::cosamp::CoSaMp;
+pub use self::iht::Iht;
+pub use self::lasso::LassoCoder;
+pub use self::non_negative::NonNegativeOmp;
 pub use self::omp::Omp;
+pub use self::threshold::Threshold;
 use super::Codes;
 
 /// Finds sparse codes `X` with `Y ≈ D X`.

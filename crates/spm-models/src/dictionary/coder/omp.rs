@@ -2,15 +2,12 @@
 
 use core::ops::Range;
 
-use spm_linalg::{Dense, LinalgError, LinearOperator, Scalar, check};
+use spm_linalg::{Dense, LinalgError, Scalar, check};
 use spm_solvers::SolveError;
 use spm_solvers::batch_omp::{BatchOmp, Limit, MaskedOmp, Rule};
 
+use super::blocks::in_blocks;
 use super::{Coder, Codes, MaskedCoder};
-use crate::dictionary::parallel::map_blocks;
-
-/// Signals a worker codes between two looks at the queue.
-const BLOCK: usize = 1024;
 
 /// Greedy coding by orthogonal matching pursuit or orthogonal least squares.
 ///
@@ -138,39 +135,5 @@ impl<T: Scalar> MaskedCoder<T> for Omp<T> {
             pursuit.run(&signals[y.clone()], &known[y], limit, buffers, |_, atoms, x| codes.push(atoms, x))
         };
         in_blocks(dictionary, signals.len(), || pursuit.buffers(limit), run)
-    }
-}
-
-/// Codes blocks of signals on all cores: `run(range of values, state, codes)` appends the codes of a block.
-pub(super) fn in_blocks<T: Scalar, S>(
-    dictionary: Dense<'_, T>,
-    len: usize,
-    state: impl Fn() -> S + Send + Sync,
-    run: impl Fn(Range<usize>, &mut S, &mut Codes<T>) -> Result<(), SolveError> + Send + Sync,
-) -> Result<Codes<T>, SolveError> {
-    let (dim, n_atoms) = (dictionary.nrows(), dictionary.ncols());
-    check::non_empty("dictionary", dim.min(n_atoms))?;
-    check::len("signals", len / dim * dim, len)?;
-    let n_signals = len / dim;
-    let blocks = map_blocks(n_signals.div_ceil(BLOCK), state, |block, state| {
-        let end = n_signals.min((block + 1) * BLOCK);
-        let mut codes = Codes::new(n_atoms);
-        run(block * BLOCK * dim..end * dim, state, &mut codes).map_err(|e| at_block(e, block * BLOCK))?;
-        Ok::<_, SolveError>(codes)
-    });
-    let mut all = Codes::new(n_atoms);
-    for block in blocks {
-        all.append(&block?);
-    }
-    Ok(all)
-}
-
-/// Counts the signal in an error from the first of all signals.
-fn at_block(e: SolveError, first: usize) -> SolveError {
-    match e {
-        SolveError::Linalg(LinalgError::NonFiniteAt { what, row, col }) => {
-            LinalgError::NonFiniteAt { what, row, col: col + first }.into()
-        }
-        e => e,
     }
 }

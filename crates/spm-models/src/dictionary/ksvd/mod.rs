@@ -1,5 +1,6 @@
 //! K-SVD.
 
+mod mod_update;
 mod replace;
 mod sweep;
 mod training;
@@ -7,12 +8,14 @@ mod training;
 use spm_linalg::{LinalgError, Scalar, check};
 use spm_solvers::{Observer, Progress, Report};
 
-use self::training::{Data, train};
+pub(super) use self::replace::Replacement;
+use self::training::train;
+pub(super) use self::training::{Data, error_progress};
 use super::{Coder, Codes, Dictionary, Init, MaskedCoder, Omp};
 use crate::ModelError;
 
-/// How the sweep of [`Ksvd`] improves one atom `d` and its coefficients `g`, with `F` the error of its users without
-/// it.
+/// How [`Ksvd`] improves the dictionary once signals are coded: atom by atom (but for MOD), with `d` an atom, `g` its
+/// coefficients and `F` the error of its users without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Update {
@@ -22,6 +25,9 @@ pub enum Update {
     /// The best rank-1 approximation of `F`: `d` is the leading eigenvector of `F Fᵀ`. With missing entries, where no
     /// closed form exists, rounds until the error stands still, at most 50.
     Exact,
+    /// The method of optimal directions: all atoms at once, `D ← Y Xᵀ (X Xᵀ)⁻¹`, normalised, the coefficients scaled along. Complete
+    /// signals only.
+    Mod,
 }
 
 impl Default for Update {
@@ -62,7 +68,7 @@ impl Default for Update {
 /// the codes.
 ///
 /// Sources: Aharon, Elad, Bruckstein 2006 (K-SVD); Rubinstein, Zibulevsky, Elad 2008, algorithm 4 (approximate);
-/// Mairal, Elad, Sapiro 2008, section III (weights inside the update);
+/// Mairal, Elad, Sapiro 2008, section III (weights inside the update); Engan, Aase, Husøy 1999 (MOD);
 /// replacement as in Rubinstein's KSVD-Box.
 ///
 /// ```
@@ -251,6 +257,12 @@ impl<T: Scalar, C: MaskedCoder<T>> Ksvd<T, C> {
     ) -> Result<FittedKsvd<T>, ModelError> {
         self.validate()?;
         let data = Data::new(signals, Some(known), dim)?;
+        if self.update == Update::Mod && known.contains(&false) {
+            return Err(ModelError::Unsupported {
+                solver: "the method of optimal directions",
+                what: "missing entries",
+            });
+        }
         train(self, data, &|d| self.coder.code_masked(d, signals, known), observer)
     }
 }

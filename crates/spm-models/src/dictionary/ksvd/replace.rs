@@ -7,29 +7,32 @@ use super::training::Data;
 use crate::dictionary::Codes;
 
 /// Replaces little-used atoms and near-duplicates by the worst-represented signals.
-pub(super) struct Replacement<'a, T> {
-    pub(super) data: Data<'a, T>,
-    pub(super) codes: &'a Codes<T>,
-    pub(super) residual: &'a [T],
-    pub(super) min_uses: usize,
-    pub(super) max_coherence: T,
+pub(in crate::dictionary) struct Replacement<'a, T> {
+    pub(in crate::dictionary) data: Data<'a, T>,
+    pub(in crate::dictionary) codes: &'a Codes<T>,
+    /// `Y − D X`.
+    pub(in crate::dictionary) residual: &'a [T],
+    /// How many signals use each atom, and how many are enough.
+    pub(in crate::dictionary) uses: Vec<usize>,
+    pub(in crate::dictionary) enough: usize,
+    pub(in crate::dictionary) max_coherence: T,
 }
 
 impl<T: Scalar> Replacement<'_, T> {
-    /// Changes `atoms`; returns how many were replaced.
-    pub(super) fn run(&self, atoms: &mut [T]) -> Result<usize, SolveError> {
+    /// Changes `atoms`; returns which were replaced.
+    pub(in crate::dictionary) fn run(&self, atoms: &mut [T]) -> Result<Vec<usize>, SolveError> {
         let gone = self.gone(atoms)?;
         let needed = gone.iter().filter(|&&g| g).count();
         if needed == 0 {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let dim = self.data.dim;
         let mut candidates = self.worst_represented(4 * needed + 64).into_iter();
-        let mut replaced = 0;
+        let mut replaced = Vec::new();
         for j in (0..gone.len()).filter(|&j| gone[j]) {
             let Some(atom) = candidates.find_map(|i| self.fresh_atom(atoms, i, j)) else { break };
             atoms[j * dim..][..dim].copy_from_slice(&atom);
-            replaced += 1;
+            replaced.push(j);
         }
         Ok(replaced)
     }
@@ -37,9 +40,7 @@ impl<T: Scalar> Replacement<'_, T> {
     /// Which atoms have too few users or are too near to a more used one.
     fn gone(&self, atoms: &[T]) -> Result<Vec<bool>, SolveError> {
         let n_atoms = self.codes.n_atoms();
-        let mut uses = vec![0; n_atoms];
-        self.codes.atoms().iter().for_each(|&j| uses[j as usize] += 1);
-        let enough = self.min_uses.min(1 + self.codes.nnz() / (2 * n_atoms));
+        let uses = &self.uses;
         let limit = self.max_coherence;
         let mut gram = vec![T::zero(); n_atoms * n_atoms];
         Dense::from_column_major(atoms, self.data.dim, n_atoms)?
@@ -48,7 +49,7 @@ impl<T: Scalar> Replacement<'_, T> {
         for j in 0..n_atoms {
             let better = |i: usize| i != j && !gone[i] && (uses[i], n_atoms - i) > (uses[j], n_atoms - j);
             let copy = |i: usize| gram[j * n_atoms + i].abs() > limit && better(i);
-            gone[j] = uses[j] < enough || (limit < T::one() && (0..n_atoms).any(copy));
+            gone[j] = uses[j] < self.enough || (limit < T::one() && (0..n_atoms).any(copy));
         }
         Ok(gone)
     }

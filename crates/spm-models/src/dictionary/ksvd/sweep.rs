@@ -35,7 +35,7 @@ pub(super) fn sweep<T: Scalar>(
     let rounds = match update {
         Update::Rounds(n) => n,
         Update::Exact if weights.is_some() => MAX_ROUNDS,
-        Update::Exact => 1,
+        Update::Exact | Update::Mod => 1,
     };
     let still = T::epsilon().sqrt();
     let mut sums = Sums::default();

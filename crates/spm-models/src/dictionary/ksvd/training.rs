@@ -3,9 +3,10 @@
 use spm_linalg::{Dense, LinalgError, Scalar, check, vecops};
 use spm_solvers::{Control, Iteration, Observer, Progress, SolveError, run, stop};
 
+use super::mod_update::mod_update;
 use super::replace::Replacement;
 use super::sweep::sweep;
-use super::{FittedKsvd, Ksvd};
+use super::{FittedKsvd, Ksvd, Update};
 use crate::ModelError;
 use crate::dictionary::parallel::{for_blocks_mut, map_blocks};
 use crate::dictionary::{Codes, Dictionary};
@@ -15,10 +16,10 @@ const BLOCK: usize = 512;
 
 /// The training signals and what is known of them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Data<'a, T> {
-    pub(super) signals: &'a [T],
-    pub(super) known: Option<&'a [bool]>,
-    pub(super) dim: usize,
+pub(in crate::dictionary) struct Data<'a, T> {
+    pub(in crate::dictionary) signals: &'a [T],
+    pub(in crate::dictionary) known: Option<&'a [bool]>,
+    pub(in crate::dictionary) dim: usize,
 }
 
 impl<'a, T: Scalar> Data<'a, T> {
@@ -173,14 +174,17 @@ impl<T: Scalar, C> Iteration<T> for Training<'_, T, C> {
     fn step(&mut self) -> Result<(), SolveError> {
         let n_atoms = self.options.n_atoms;
         if !self.errors.is_empty() {
+            let mut uses = vec![0; n_atoms];
+            self.codes.atoms().iter().for_each(|&j| uses[j as usize] += 1);
             let replacement = Replacement {
                 data: self.data,
                 codes: &self.codes,
                 residual: &self.residual,
-                min_uses: self.options.min_uses,
+                uses,
+                enough: self.options.min_uses.min(1 + self.codes.nnz() / (2 * n_atoms)),
                 max_coherence: self.options.max_coherence,
             };
-            self.replaced += replacement.run(&mut self.atoms)?;
+            self.replaced += replacement.run(&mut self.atoms)?.len();
         }
         let dictionary = Dense::from_column_major(&self.atoms, self.data.dim, n_atoms)?;
         self.codes = (self.code)(dictionary)?;
@@ -189,22 +193,32 @@ impl<T: Scalar, C> Iteration<T> for Training<'_, T, C> {
         self.compute_residual()?;
         let weights = self.weights.as_deref();
         let Self { atoms, codes, residual, .. } = self;
-        sweep(self.options.update, self.data.dim, weights, atoms, codes, residual)?;
+        if self.options.update == Update::Mod {
+            mod_update(self.data, atoms, codes)?;
+            self.compute_residual()?;
+        } else {
+            sweep(self.options.update, self.data.dim, weights, atoms, codes, residual)?;
+        }
         self.errors.push(rms(&self.residual, BLOCK * self.data.dim, self.known));
         Ok(())
     }
 
     fn progress(&self) -> Progress<T> {
-        let change = match self.errors[..] {
-            [.., before, now] if before != now => (before - now).abs() / before.max(now),
-            [.., _, _] => T::zero(),
-            _ => T::infinity(),
-        };
-        let progress = Progress::new(self.errors.len(), change);
-        self.errors.last().map_or(progress, |&e| progress.objective(e))
+        error_progress(&self.errors)
     }
 
     fn iterate(&self) -> &[T] {
         &self.atoms
     }
+}
+
+/// The last error as objective, its relative change as residual.
+pub(in crate::dictionary) fn error_progress<T: Scalar>(errors: &[T]) -> Progress<T> {
+    let change = match *errors {
+        [.., before, now] if before != now => (before - now).abs() / before.max(now),
+        [.., _, _] => T::zero(),
+        _ => T::infinity(),
+    };
+    let progress = Progress::new(errors.len(), change);
+    errors.last().map_or(progress, |&e| progress.objective(e))
 }
