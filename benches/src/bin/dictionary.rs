@@ -12,7 +12,7 @@
 //!
 //! The time is wall time of the computation alone.
 
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use serde_json::json;
@@ -144,7 +144,9 @@ fn main() -> Outcome<()> {
         let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
         if !words.is_empty() {
-            println!("{}", answer(&mut data, &words)?);
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{}", answer(&mut data, &words)?)?;
+            out.flush()?;
         }
     }
     Ok(())

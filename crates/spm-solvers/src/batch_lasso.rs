@@ -127,7 +127,9 @@ pub struct LassoBuffers<T> {
     minus_x: Vec<T>,
     target: Vec<T>,
     cross: Vec<T>,
+    /// Atoms that are not to enter, and whether one of them depends on those in use.
     excluded: Vec<u32>,
+    dependent: bool,
     dense: Vec<T>,
 }
 
@@ -156,6 +158,7 @@ impl<T: Scalar> BatchLasso<T> {
             target: Vec::with_capacity(most),
             cross: Vec::with_capacity(most),
             excluded: Vec::new(),
+            dependent: false,
             dense: Vec::new(),
         }
     }
@@ -213,7 +216,7 @@ impl<T: Scalar> BatchLasso<T> {
             let j = if p.positive { positive_argmax(&w.c) } else { abs_argmax(&w.c) };
             let size = if p.positive { w.c[j] } else { w.c[j].abs() };
             if size <= enough || w.active.contains(&(j as u32)) {
-                return w.excluded.is_empty() || p.lambda == T::zero();
+                return !w.dependent || p.lambda == T::zero();
             }
             if sq_residual <= sq_eps || w.active.len() >= most {
                 return w.active.len() >= p.k || sq_residual <= sq_eps;
@@ -223,6 +226,7 @@ impl<T: Scalar> BatchLasso<T> {
             w.cross.extend(w.active.iter().map(|&i| gram[i as usize]));
             if w.factor.append(&w.cross, gram[j]).is_err() {
                 w.excluded.push(j as u32);
+                w.dependent = true;
                 w.c[j] = T::zero();
                 continue;
             }
@@ -230,6 +234,7 @@ impl<T: Scalar> BatchLasso<T> {
             w.signs.push(w.c[j].signum());
             w.x.push(T::zero());
             if !w.settle(c0, p.lambda) {
+                // Its correlation was above lambda by rounding alone.
                 w.excluded.push(j as u32);
             }
             w.minus_x.clear();
@@ -318,6 +323,7 @@ impl<T: Scalar> LassoBuffers<T> {
         self.signs.clear();
         self.x.clear();
         self.excluded.clear();
+        self.dependent = false;
     }
 
     fn factor_capacity(&self, d: &GramDictionary<T>) -> usize {
@@ -338,7 +344,7 @@ impl<T: Scalar> LassoBuffers<T> {
             for (i, ((&x, &target), &sign)) in self.x.iter().zip(&self.target).zip(&self.signs).enumerate() {
                 if target * sign <= T::zero() {
                     let reach = x / (x - target);
-                    if !(reach >= step) {
+                    if reach < step || reach.is_nan() {
                         (step, leaves) = (reach.max(T::zero()), Some(i));
                     }
                 }

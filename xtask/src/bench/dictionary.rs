@@ -29,7 +29,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     if !args.peers {
         return Err("the dictionary suite takes turns with its peers: add --peers".into());
     }
-    must(cargo(&["build", "--release", "--quiet", "--package", "spm-benches", "--bin", "dictionary"]))?;
+    let package = ["--release", "--quiet", "--package", "spm-benches", "--bin", "dictionary"];
+    must(cargo(&["build"]).args(package))?;
     let python = peers::environment(&PACKAGES)?;
     let (threads, repeat) = (args.threads.to_string(), args.repeat.to_string());
     say(&format!("# {threads} thread(s), {repeat} repetitions, {}", args.size));

@@ -172,11 +172,11 @@ impl<T: Scalar> FittedWhitening<T> {
         check::len("signals", signals.len() / dim * dim, signals.len())?;
         let centred: Vec<T> =
             signals.chunks_exact(dim).flat_map(|y| y.iter().zip(&self.mean).map(|(&v, &m)| v - m)).collect();
-        let mut out = self.to_axes(&centred)?;
+        let mut out = self.along_axes(&centred)?;
         for t in out.chunks_exact_mut(k) {
             t.iter_mut().zip(&self.deviations).for_each(|(t, &s)| *t /= s);
         }
-        if self.zca { self.from_axes(&out) } else { Ok(out) }
+        if self.zca { self.off_axes(&out) } else { Ok(out) }
     }
 
     /// The signals of white ones (`white_dim() × N`): exact if no direction was dropped, else what the directions kept say.
@@ -187,18 +187,18 @@ impl<T: Scalar> FittedWhitening<T> {
         let (width, k) = (self.white_dim(), self.deviations.len());
         check::non_empty("whitening", width.min(k))?;
         check::len("white signals", white.len() / width * width, white.len())?;
-        let mut t = if self.zca { self.to_axes(white)? } else { white.to_vec() };
+        let mut t = if self.zca { self.along_axes(white)? } else { white.to_vec() };
         for t in t.chunks_exact_mut(k) {
             t.iter_mut().zip(&self.deviations).for_each(|(t, &s)| *t *= s);
         }
-        let mut out = self.from_axes(&t)?;
+        let mut out = self.off_axes(&t)?;
         for y in out.chunks_exact_mut(self.dim()) {
             y.iter_mut().zip(&self.mean).for_each(|(v, &m)| *v += m);
         }
         Ok(out)
     }
 
-    fn to_axes(&self, y: &[T]) -> Result<Vec<T>, ModelError> {
+    fn along_axes(&self, y: &[T]) -> Result<Vec<T>, ModelError> {
         let directions = Dense::from_column_major(&self.directions, self.dim(), self.deviations.len())?;
         let n = y.len() / self.dim();
         let mut out = vec![T::zero(); n * directions.ncols()];
@@ -206,7 +206,7 @@ impl<T: Scalar> FittedWhitening<T> {
         Ok(out)
     }
 
-    fn from_axes(&self, t: &[T]) -> Result<Vec<T>, ModelError> {
+    fn off_axes(&self, t: &[T]) -> Result<Vec<T>, ModelError> {
         let directions = Dense::from_column_major(&self.directions, self.dim(), self.deviations.len())?;
         let n = t.len() / self.deviations.len();
         let mut out = vec![T::zero(); n * self.dim()];

@@ -109,7 +109,7 @@ impl<T: Scalar> Coder<T> for CoSaMp {
                 fit.on(d, c0, kept.into_iter());
                 // ‖y − D x‖² = ‖y‖² − xᵀDᵀy for a least-squares fit.
                 let explained: T = fit.atoms.iter().zip(&fit.x).map(|(&j, &x)| x * c0[j as usize]).sum();
-                if !(sq_norm - explained < best * (T::one() - T::of(16.0) * T::epsilon())) {
+                if sq_norm - explained >= best * (T::one() - T::of(16.0) * T::epsilon()) {
                     break;
                 }
                 best = sq_norm - explained;
