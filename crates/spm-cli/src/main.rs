@@ -57,6 +57,7 @@ enum Command {
     Tv1d(commands::tv1d::Args),
     Trend(commands::trend::Args),
     Denoise(commands::denoise::Args),
+    Inpaint(commands::inpaint::Args),
     Compare(commands::compare::Args),
     Info(commands::info::Args),
 }
@@ -107,6 +108,7 @@ fn run(cli: &Cli) -> Result<Outcome, CliError> {
         Command::Tv1d(a) => commands::tv1d::run(a, &ctx),
         Command::Trend(a) => commands::trend::run(a, &ctx),
         Command::Denoise(a) => commands::denoise::run(a, &ctx),
+        Command::Inpaint(a) => commands::inpaint::run(a, &ctx),
         Command::Compare(a) => commands::compare::run(a, &ctx),
         Command::Info(a) => commands::info::run(a, &ctx),
     }

@@ -67,6 +67,34 @@ fn a_learned_dictionary_denoises() {
 }
 
 #[test]
+fn missing_pixels_are_filled_and_given_ones_kept() {
+    let f = Folder::new();
+    let clean = picture(&f, "clean.pgm", 0.0);
+    let mask: Vec<f64> = (0..SIDE * SIDE).map(|k| f64::from(u8::from(k * 7 % 10 < 3))).collect();
+    let mp = f.npy("mask.npy", &[SIDE, SIDE], &mask);
+    let (out, picture_out) = (f.path("out.npy"), f.path("out.png"));
+    for method in ["ksvd", "smooth"] {
+        let words = format!("inpaint {{}} -o {{}} --mask {{}} --method {method} --reference {{}}");
+        let j = json(&words, &[&clean, &out, &mp, &clean], 0);
+        assert!(j["psnr"].as_f64().unwrap() > 30.0 && j["status"] == "converged", "{method}: {j}");
+        json(&words, &[&clean, &picture_out, &mp, &clean], 0);
+        let pixels = std::fs::read(&clean).unwrap();
+        let pixels = &pixels[pixels.len() - SIDE * SIDE..];
+        let kept = read_npy(&out)
+            .1
+            .iter()
+            .zip(pixels)
+            .zip(&mask)
+            .all(|((&v, &p), &m)| m != 0.0 || v == f64::from(p) / 255.0);
+        assert!(kept, "{method}");
+    }
+    let wrong = f.npy("wrong.npy", &[2, 3], &[0.0; 6]);
+    refused("inpaint {} -o {} --mask {}", &[&clean, &f.path("none.png"), &wrong], "wrong.npy");
+    let all = f.npy("all.npy", &[SIDE, SIDE], &[1.0; SIDE * SIDE]);
+    refused("inpaint {} -o {} --mask {}", &[&clean, &f.path("none.png"), &all], "all.npy");
+}
+
+#[test]
 fn identical_pictures() {
     let f = Folder::new();
     let clean = picture(&f, "clean.pgm", 0.0);

@@ -5,7 +5,8 @@ use spm_models::Dictionary;
 use spm_solvers::Status;
 use spm_solvers::batch_omp::Rule;
 
-use crate::learned::{Pass, Sums, cosines, sample, train};
+use crate::error::at_least;
+use crate::learned::{Pass, Sums, cosines, same_channels, sample, train};
 use crate::watch::{Step, Watch, unwatched};
 use crate::{Gray, Image, ImageError, ImageRef, PatchGrid, estimate_sigma};
 
@@ -184,13 +185,6 @@ impl<T: Scalar> KsvdDenoise<T> {
         check::non_negative("sigma", self.sigma.unwrap_or(T::zero()))?;
         check::positive("gain", self.gain)?;
         check::non_negative("prior", self.prior)?;
-        let at_least = |name, expected, least: usize, got: usize| {
-            if got >= least {
-                Ok(())
-            } else {
-                Err(LinalgError::InvalidParam { name, expected, got: got as f64 })
-            }
-        };
         at_least("patch", "at least 2", 2, self.patch)?;
         at_least("n_atoms", "at least 4", 4, self.n_atoms)?;
         if !(self.rho >= T::zero() && self.rho <= T::one()) {
@@ -228,7 +222,7 @@ impl<T: Scalar> KsvdDenoise<T> {
             let image = image.to_image();
             return Ok(KsvdDenoised { image, sigma, dictionary: None, status: Status::Converged });
         }
-        if C > 1 && (1..C).all(|c| image.plane(c) == image.plane(0)) {
+        if C > 1 && same_channels(image) {
             let gray = Gray::from_parts(image.height(), image.width(), image.plane(0).to_vec());
             let KsvdDenoised { image: gray, dictionary, status, .. } =
                 self.adapt(gray.view(), sigma, watch)?;

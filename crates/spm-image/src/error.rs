@@ -13,6 +13,9 @@ pub enum ImageError {
     /// The solver failed.
     #[error(transparent)]
     Solve(#[from] SolveError),
+    /// A dictionary or model is unsound.
+    #[error(transparent)]
+    Model(spm_models::ModelError),
     /// A window or patch does not fit into the image.
     #[error(
         "{what} of {} x {} pixels does not fit into an image of {} x {} (height x width)",
@@ -57,4 +60,14 @@ pub enum ImageError {
 /// Requires two images of one size.
 pub(crate) fn same_size(first: (usize, usize), second: (usize, usize)) -> Result<(), ImageError> {
     if first == second { Ok(()) } else { Err(ImageError::SizeMismatch { first, second }) }
+}
+
+/// Requires a count to be at least `least`.
+pub(crate) fn at_least(
+    name: &'static str,
+    expected: &'static str,
+    least: usize,
+    got: usize,
+) -> Result<(), LinalgError> {
+    if got >= least { Ok(()) } else { Err(LinalgError::InvalidParam { name, expected, got: got as f64 }) }
 }

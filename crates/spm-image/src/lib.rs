@@ -2,6 +2,7 @@
 
 pub mod denoise_ksvd;
 pub mod dictionary;
+pub mod inpaint;
 pub mod metrics;
 pub mod patches;
 pub mod resize;

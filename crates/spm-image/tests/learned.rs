@@ -1,9 +1,10 @@
-//! Denoising with a learned dictionary: gains, edge cases, threads.
+//! Denoising and inpainting with a learned dictionary: gains, edge cases, cancellation.
 #![allow(clippy::unwrap_used)]
 
 use std::ops::ControlFlow;
 
 use spm_image::denoise_ksvd::KsvdDenoise;
+use spm_image::inpaint::{KsvdInpaint, fill_smoothly};
 use spm_image::metrics::psnr;
 use spm_image::{Gray, Image, ImageError, Rgb, estimate_sigma};
 use spm_linalg::testing::Rng;
@@ -131,4 +132,87 @@ fn watching_and_stopping() {
     let stopped = options.run_watched(y.view(), &mut |_| ControlFlow::Break(())).unwrap();
     assert_eq!(stopped.status, Status::Interrupted);
     assert_eq!(stopped.image, y);
+}
+
+/// Which of `n` pixels are missing, a share of them at random.
+fn random_mask(n: usize, share: f64, seed: u64) -> Vec<bool> {
+    let mut rng = Rng::new(seed);
+    (0..n).map(|_| (rng.below(1000) as f64) < 1000.0 * share).collect()
+}
+
+fn without<const C: usize>(image: &Image<f32, C>, missing: &[bool], value: f32) -> Image<f32, C> {
+    let n = missing.len();
+    let data =
+        image.data().iter().enumerate().map(|(k, &v)| if missing[k % n] { value } else { v }).collect();
+    Image::new(image.height(), image.width(), data).unwrap()
+}
+
+#[test]
+fn a_pattern_grows_over_its_holes_and_given_pixels_keep_their_bits() {
+    let x = clean(56, 60);
+    let db = |a: &Gray<f32>| psnr(x.view(), a.view(), 1.0).unwrap();
+    for (share, gain) in [(0.3, 1.0), (0.6, 0.3)] {
+        let missing = random_mask(56 * 60, share, 4);
+        let (zero, one) = (without(&x, &missing, 0.0), without(&x, &missing, 9.0));
+        let smooth = fill_smoothly(zero.view(), &missing).unwrap();
+        let out = KsvdInpaint::new().n_atoms(100).run(zero.view(), &missing).unwrap();
+        assert!(db(&out.image) > db(&smooth) + gain, "{share}: {} {}", db(&smooth), db(&out.image));
+        for image in [&smooth, &out.image] {
+            let kept = image
+                .data()
+                .iter()
+                .zip(x.data())
+                .zip(&missing)
+                .all(|((a, b), &gone)| gone || a.to_bits() == b.to_bits());
+            assert!(kept);
+        }
+        assert_eq!(fill_smoothly(one.view(), &missing).unwrap(), smooth, "what lies under the mask counts");
+    }
+}
+
+#[test]
+fn holes_larger_than_a_patch_and_colour() {
+    let g = clean(72, 72);
+    let x =
+        Rgb::new(72, 72, [1.0, 0.7, 0.4].iter().flat_map(|s| g.data().iter().map(move |v| s * v)).collect())
+            .unwrap();
+    let missing: Vec<bool> =
+        (0..72 * 72).map(|k| (30..46).contains(&(k / 72)) && (5..20).contains(&(k % 72))).collect();
+    let holes = without(&x, &missing, 0.0);
+    let out = KsvdInpaint::new().rounds(6).run(holes.view(), &missing).unwrap();
+    assert_eq!(out.dictionary.unwrap().dim(), 192);
+    assert!(
+        psnr(x.view(), out.image.view(), 1.0).unwrap() > psnr(x.view(), holes.view(), 1.0).unwrap() + 10.0
+    );
+    let gray = Rgb::new(72, 72, g.data().repeat(3)).unwrap();
+    let quick = KsvdInpaint::new().rounds(2).n_atoms(64);
+    let (three, one) = (quick.run(gray.view(), &missing).unwrap(), quick.run(g.view(), &missing).unwrap());
+    assert_eq!(three.image.plane(2), one.image.data());
+}
+
+#[test]
+fn the_ends_of_the_range_of_inpainting() {
+    let flat = Gray::<f32>::new(12, 13, vec![0.5; 156]).unwrap();
+    let all = vec![true; 156];
+    let quick = KsvdInpaint::<f32>::new().rounds(2).n_atoms(16);
+    assert!(matches!(quick.run(flat.view(), &all), Err(ImageError::Linalg(_))));
+    assert!(matches!(quick.run(flat.view(), &all[1..]), Err(ImageError::Linalg(_))));
+    let mut one = all.clone();
+    one[77] = false;
+    let filled = quick.run(without(&flat, &one, 0.0).view(), &one).unwrap();
+    assert!(filled.image.data().iter().all(|v| (v - 0.5).abs() < 1e-4), "one pixel says it all");
+    let none = vec![false; 156];
+    assert_eq!(quick.run(flat.view(), &none).unwrap().image, flat);
+    let thin = Gray::<f32>::new(1, 5, vec![0.0, 0.2, 9.0, 0.6, 0.8]).unwrap();
+    let filled = quick.run(thin.view(), &[false, false, true, false, false]).unwrap();
+    assert!((filled.image.data()[2] - 0.4).abs() < 1e-3, "thinner than a patch: smoothly");
+    let y = noisy(&clean(24, 24), 0.05, 2);
+    let mask = random_mask(576, 0.2, 9);
+    let denoised = quick.clone().sigma(0.05).run(y.view(), &mask).unwrap();
+    assert!(denoised.image.data() != y.data());
+    let stopped = quick.run_watched(y.view(), &mask, &mut |_| ControlFlow::Break(())).unwrap();
+    assert_eq!(stopped.status, Status::Interrupted);
+    for bad in [quick.clone().patch(1), quick.clone().rounds(0), quick.clone().sigma(-1.0)] {
+        assert!(bad.run(y.view(), &mask).is_err());
+    }
 }

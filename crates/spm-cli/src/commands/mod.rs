@@ -4,6 +4,7 @@ pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod denoise;
 pub(crate) mod info;
+pub(crate) mod inpaint;
 pub(crate) mod ksvd;
 pub(crate) mod lasso;
 mod lasso_structured;

@@ -5,3 +5,12 @@ mod train;
 
 pub(crate) use pass::{Pass, Sums};
 pub(crate) use train::{cosines, sample, train};
+
+use spm_linalg::Scalar;
+
+use crate::ImageRef;
+
+/// Whether all channels are equal: a grey image.
+pub(crate) fn same_channels<T: Scalar, const C: usize>(image: ImageRef<'_, T, C>) -> bool {
+    (1..C).all(|c| image.plane(c) == image.plane(0))
+}

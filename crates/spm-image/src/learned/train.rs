@@ -97,10 +97,11 @@ pub(crate) fn cosines<T: Scalar, const C: usize>(
     Dictionary::normalized(atoms, 3 * patch * patch).map_err(from_model)
 }
 
+/// An error of `spm-models` as one of this crate.
 fn from_model(e: ModelError) -> ImageError {
     match e {
         ModelError::Linalg(e) => e.into(),
         ModelError::Solve(e) => e.into(),
-        e => unreachable!("dictionaries of cosines and patches are sound: {e}"),
+        e => ImageError::Model(e),
     }
 }
