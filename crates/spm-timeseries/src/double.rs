@@ -15,6 +15,10 @@ impl Double {
     pub(crate) const fn new(v: f64) -> Self {
         Self { hi: v, lo: 0.0 }
     }
+
+    pub(crate) fn abs(self) -> Self {
+        if self.hi < 0.0 { -self } else { self }
+    }
 }
 
 /// `a + b` exactly, for any order of magnitudes.

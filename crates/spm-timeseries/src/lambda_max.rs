@@ -143,6 +143,10 @@ impl<'a> Polynomial<'a> {
         Self { w, basis }
     }
 
+    pub(crate) fn into_basis(self) -> Vec<Vec<f64>> {
+        self.basis
+    }
+
     /// The weighted least-squares fit of `y`.
     pub(crate) fn fit(&self, y: &[f64]) -> Vec<f64> {
         let mut fit = vec![0.0; y.len()];

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod active;
 mod changepoint;
 mod cv;
 mod diagnostics;
@@ -12,6 +13,8 @@ mod n_knots;
 mod pelt;
 mod predict;
 mod problem;
+mod restricted;
+mod search;
 mod select;
 mod series;
 mod spline;

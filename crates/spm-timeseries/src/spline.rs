@@ -6,6 +6,7 @@
 use spm_linalg::factor::BandedCholesky;
 
 use crate::double::Double;
+use crate::lambda_max::Polynomial;
 use crate::problem::Problem;
 
 /// The highest order of a trend filter.
@@ -31,8 +32,13 @@ pub(crate) struct SplineSpace {
     gram: Vec<f64>,
     cholesky: BandedCholesky<f64>,
     dependent: Vec<usize>,
-    theta: Vec<f64>,
+    theta: Vec<Double>,
     rhs: Vec<f64>,
+    moments: Vec<f64>,
+    sums: Vec<Double>,
+    /// An orthonormal basis of the polynomials, made when first needed, and what the sums of each come to beyond the first row.
+    polynomials: Vec<Vec<f64>>,
+    ends: Vec<[Double; SIZE]>,
 }
 
 impl SplineSpace {
@@ -50,11 +56,20 @@ impl SplineSpace {
             dependent: Vec::with_capacity(most),
             theta: Vec::with_capacity(most),
             rhs: Vec::with_capacity(most),
+            moments: Vec::with_capacity(most),
+            sums: Vec::with_capacity(most),
+            polynomials: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
-    /// `x ←` the spline with the given knots (rows of `D`, increasing) that minimises
-    /// `1/2 sum w (y - x)^2 + lambda sum sign · (D x)[knot]`; `jump[l]` ← `(D x)[knot l]`. O(n K²).
+    /// The spline with the given knots (rows of `D`, increasing) that minimises
+    /// `1/2 sum w (y - x)^2 + lambda sum sign · (D x)[knot]`, with its dual; `jump[l]` ← `(D x)[knot l]`. O(n K²).
+    ///
+    /// The dual solves `Dᵀ u = w (y − x)` by K cumulative sums from the right. Over n values they magnify what is wrong
+    /// with `x` by up to `n^K`, so `x` and `u` are computed in double-double and the coefficients corrected until `u` is
+    /// `lambda · sign` at the knots. The normal equations need no more than `f64`: their residual is a combination
+    /// of the dual's defects at the knots of each function.
     ///
     /// Where too many values are missing, the data don't determine a spline with these knots: then returns `false`, and
     /// [`dependent_knots`](Self::dependent_knots) names candidates to drop.
@@ -63,76 +78,157 @@ impl SplineSpace {
         p: &Problem,
         knots: &[usize],
         signs: &[f64],
-        x: &mut [f64],
+        dual: &mut Dual,
         jump: &mut [f64],
     ) -> bool {
         let order = p.d.order();
-        self.build(p, knots);
+        self.assemble(p, knots);
         let q = knots.len() + order;
-        self.gram.clear();
-        self.gram.resize(q * order, 0.0);
-        for i in 0..x.len() {
-            let b = &self.values[i * order..][..order];
-            for a in 0..order.min(q - self.first[i]) {
-                let wa = p.w[i] * b[a];
-                let column = &mut self.gram[(self.first[i] + a) * order..][..order - a];
-                for (g, &v) in column.iter_mut().zip(&b[a..]) {
-                    *g += wa * v;
-                }
-            }
-        }
+        self.rhs.clear();
+        self.rhs.extend_from_slice(&self.moments);
         self.cholesky.resize(q);
         self.dependent.clear();
         self.cholesky.factor_semidefinite(&self.gram, 1e-13, &mut self.dependent);
         if !self.dependent.is_empty() {
             return false;
         }
-        self.theta.clear();
-        self.theta.resize(q, 0.0);
-        x.fill(0.0);
-        // The first pass solves, the others correct what rounding left.
-        for _ in 0..3 {
-            self.rhs.clear();
-            self.rhs.resize(q, 0.0);
-            for i in 0..x.len() {
-                let r = p.w[i] * (p.y[i] - x[i]);
-                let b = &self.values[i * order..][..order];
-                for (g, &v) in self.rhs[self.first[i]..].iter_mut().zip(b) {
-                    *g += r * v;
+        for (j, rhs) in self.rhs.iter_mut().enumerate() {
+            for l in 0..=order {
+                // Only real knots are penalised.
+                if (order..order + knots.len()).contains(&(j + l)) {
+                    *rhs -= p.lambda * signs[j + l - order] * self.jumps[j * (order + 1) + l].hi;
                 }
-            }
-            for j in 0..q {
-                for l in 0..=order {
-                    // Only real knots are penalised.
-                    if (order..order + knots.len()).contains(&(j + l)) {
-                        self.rhs[j] -= p.lambda * signs[j + l - order] * self.jumps[j * (order + 1) + l].hi;
-                    }
-                }
-            }
-            self.cholesky.solve_in_place(&mut self.rhs);
-            for (t, d) in self.theta.iter_mut().zip(&self.rhs) {
-                *t += d;
-            }
-            for i in 0..x.len() {
-                let b = &self.values[i * order..][..order];
-                x[i] = b.iter().zip(&self.theta[self.first[i]..]).map(|(v, t)| v * t).sum();
             }
         }
+        self.theta.clear();
+        self.theta.resize(q, Double::default());
+        let mut before = f64::INFINITY;
+        loop {
+            self.cholesky.solve_in_place(&mut self.rhs);
+            for (t, &d) in self.theta.iter_mut().zip(&self.rhs) {
+                *t = *t + Double::new(d);
+            }
+            self.evaluate(p, &mut dual.x);
+            dual.off.fill(0.0);
+            dual.integrate(p);
+            let worst = self.defects(knots, signs, p.lambda, dual);
+            if !(worst > 1e-13 * p.lambda && worst < 0.5 * before) {
+                break;
+            }
+            before = worst;
+        }
         jump.fill(0.0);
+        let mut sums = core::mem::take(&mut self.sums);
+        sums.clear();
+        sums.resize(knots.len(), Double::default());
         for j in 0..q {
             for l in 0..=order {
                 if (order..order + knots.len()).contains(&(j + l)) {
-                    jump[j + l - order] += self.theta[j] * self.jumps[j * (order + 1) + l].hi;
+                    let s = &mut sums[j + l - order];
+                    *s = *s + self.theta[j] * self.jumps[j * (order + 1) + l];
                 }
             }
         }
+        for (d, s) in jump.iter_mut().zip(&sums) {
+            *d = s.hi;
+        }
+        self.sums = sums;
         true
+    }
+
+    /// `rhs ←` the residual of the normal equations; returns the largest defect of the dual at a knot or beyond the end.
+    fn defects(&mut self, knots: &[usize], signs: &[f64], lambda: f64, dual: &Dual) -> f64 {
+        let order = dual.ends.len();
+        let mut sums = core::mem::take(&mut self.sums);
+        sums.clear();
+        sums.extend_from_slice(&dual.ends);
+        sums.extend(knots.iter().zip(signs).map(|(&a, &s)| dual.u[a] - Double::new(lambda * s)));
+        let worst = sums.iter().fold(0.0, |a: f64, d| a.max(d.hi.abs()));
+        for (j, rhs) in self.rhs.iter_mut().enumerate() {
+            let mut sum = Double::default();
+            for (&defect, &c) in sums[j..].iter().zip(&self.jumps[j * (order + 1)..][..=order]) {
+                sum = sum + defect * c;
+            }
+            *rhs = sum.hi;
+        }
+        self.sums = sums;
+        worst
+    }
+
+    /// Takes off `w (y − x)` the polynomial without which its sums would not quite come to 0.
+    ///
+    /// What rounding leaves of the sums is small against `lambda`, yet as a residual at the first few points it would be large
+    /// against the data; spread over all points it is nothing.
+    pub(crate) fn close(&mut self, p: &Problem, dual: &mut Dual) {
+        let order = p.d.order();
+        if self.polynomials.is_empty() {
+            self.polynomials = Polynomial::new(&p.t, &p.w, order - 1).into_basis();
+            let zero = Double::default();
+            let mut probe = Dual::new(p);
+            for (x, &y) in probe.x.iter_mut().zip(&p.y) {
+                *x = Double::new(y);
+            }
+            self.ends = vec![[zero; SIZE]; order];
+            for (c, q) in self.polynomials.iter().enumerate() {
+                for (o, (q, w)) in probe.off.iter_mut().zip(q.iter().zip(&p.w)) {
+                    *o = -(w * q);
+                }
+                probe.integrate(p);
+                for (row, &e) in self.ends.iter_mut().zip(&probe.ends) {
+                    row[c] = e;
+                }
+            }
+        }
+        let count = self.polynomials.len();
+        if count < order {
+            return;
+        }
+        let mut a = [[Double::default(); SIZE]; SIZE];
+        for (r, row) in self.ends.iter().enumerate() {
+            a[r] = *row;
+            a[r][count] = -dual.ends[r];
+        }
+        let c = null_vector(&mut a, order, count);
+        for (i, o) in dual.off.iter_mut().enumerate() {
+            let sum: f64 = self.polynomials.iter().zip(&c).map(|(q, c)| c.hi * q[i]).sum();
+            *o = p.w[i] * sum;
+        }
+        dual.integrate(p);
     }
 
     /// For each function that depends on those before it, the range of the knots (as counted in the last fit) it has.
     pub(crate) fn dependent_knots(&self, order: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
         let real = self.knots.len() - 2 * order;
         self.dependent.iter().map(move |&j| j.saturating_sub(order).min(real)..(j + 1).min(real))
+    }
+
+    /// The functions with these knots, and the normal equations of the fit without a penalty.
+    pub(crate) fn assemble(&mut self, p: &Problem, knots: &[usize]) {
+        let order = p.d.order();
+        self.build(p, knots);
+        let q = knots.len() + order;
+        self.gram.clear();
+        self.gram.resize(q * order, 0.0);
+        self.moments.clear();
+        self.moments.resize(q, 0.0);
+        for i in 0..p.y.len() {
+            let b = &self.values[i * order..][..order];
+            let (first, wy) = (self.first[i], p.w[i] * p.y[i]);
+            for a in 0..order.min(q - first) {
+                let wa = p.w[i] * b[a];
+                let column = &mut self.gram[(first + a) * order..][..order - a];
+                for (g, &v) in column.iter_mut().zip(&b[a..]) {
+                    *g += wa * v;
+                }
+                self.moments[first + a] += wy * b[a];
+            }
+        }
+    }
+
+    /// The normal equations `gram θ = moments`, a band of `order` diagonals, and the jumps: function `j` jumps by
+    /// `jumps[j (order + 1) + l]` at knot `j + l` of the extended sequence.
+    pub(crate) fn equations(&self) -> (&[f64], &[f64], &[Double]) {
+        (&self.gram, &self.moments, &self.jumps)
     }
 
     fn build(&mut self, p: &Problem, knots: &[usize]) {
@@ -182,19 +278,53 @@ impl SplineSpace {
         }
     }
 
-    /// `x ←` the last fit once more, correctly rounded: `D x` off the knots is then what rounding `x` makes of 0.
-    pub(crate) fn evaluate(&mut self, p: &Problem, sum: &mut [Double], x: &mut [f64]) {
-        let (n, order) = (x.len(), p.d.order());
-        sum.fill(Double::default());
+    /// `x ←` the spline of the coefficients.
+    fn evaluate(&self, p: &Problem, x: &mut [Double]) {
+        x.fill(Double::default());
+        // Narrow windows on an even grid run with their width known at compile time.
+        match (p.uneven, p.d.order()) {
+            (false, 2) => self.evaluate_even::<2>(x),
+            (false, 3) => self.evaluate_even::<3>(x),
+            (false, 4) => self.evaluate_even::<4>(x),
+            _ => self.evaluate_any(p, x),
+        }
+    }
+
+    fn evaluate_even<const K: usize>(&self, x: &mut [Double]) {
+        for (j, &theta) in self.theta.iter().enumerate() {
+            let window = &self.knots[j..=j + K];
+            let (from, to) = support(window, x.len());
+            let mut state = [Double::default(); K];
+            let (mut i, mut next) = (from, 0);
+            while i < to {
+                // At each knot an impulse enters; between knots none.
+                if window[next] + K as isize == i as isize {
+                    state[K - 1] = state[K - 1] + self.jumps[j * (K + 1) + next] * theta;
+                    next += 1;
+                }
+                let until = if next <= K { ((window[next] + K as isize) as usize).min(to) } else { to };
+                for x in &mut x[i..until] {
+                    for l in (1..K).rev() {
+                        state[l - 1] = state[l - 1] + state[l];
+                    }
+                    *x = *x + state[0];
+                }
+                i = until;
+            }
+        }
+    }
+
+    fn evaluate_any(&self, p: &Problem, x: &mut [Double]) {
+        let order = p.d.order();
         for (j, &theta) in self.theta.iter().enumerate() {
             let window = &self.knots[j..=j + order];
-            let (from, to) = support(window, n);
+            let (from, to) = support(window, x.len());
             let mut state = [Double::default(); SIZE];
             let mut next = 0;
             for i in from..to {
                 let mut v = Double::default();
                 if window[next] + order as isize == i as isize {
-                    v = self.jumps[j * (order + 1) + next] * Double::new(theta);
+                    v = self.jumps[j * (order + 1) + next] * theta;
                     next += 1;
                 }
                 for l in (1..order).rev() {
@@ -202,11 +332,86 @@ impl SplineSpace {
                     v = if p.uneven { state[l] * gap(p, i, l) } else { state[l] };
                 }
                 state[0] = state[0] + v;
-                sum[i] = sum[i] + state[0];
+                x[i] = x[i] + state[0];
             }
         }
-        for (x, s) in x.iter_mut().zip(sum) {
-            *x = s.hi;
+    }
+}
+
+/// A spline's values and its dual, in double-double.
+#[derive(Debug)]
+pub(crate) struct Dual {
+    pub(crate) x: Vec<Double>,
+    /// Row `j` of the dual.
+    pub(crate) u: Vec<Double>,
+    /// What the sums come to in the K rows before the first: 0 for an exact solution.
+    pub(crate) ends: Vec<Double>,
+    /// A polynomial taken off `w (y − x)` before it is summed, so that the sums come to 0.
+    pub(crate) off: Vec<f64>,
+}
+
+impl Dual {
+    pub(crate) fn new(p: &Problem) -> Self {
+        let zero = Double::default();
+        Self {
+            x: vec![zero; p.y.len()],
+            u: vec![zero; p.m()],
+            ends: vec![zero; p.d.order()],
+            off: vec![0.0; p.y.len()],
+        }
+    }
+
+    /// `u ←` the solution of `Dᵀ u = w (y − x)` from the last row on.
+    fn integrate(&mut self, p: &Problem) {
+        match (p.uneven, p.d.order()) {
+            (false, 2) => self.integrate_order::<2>(p),
+            (false, 3) => self.integrate_order::<3>(p),
+            (false, 4) => self.integrate_order::<4>(p),
+            _ => self.integrate_order::<0>(p),
+        }
+    }
+
+    /// Order `K` on an even grid, or any problem if `K` is 0.
+    fn integrate_order<const K: usize>(&mut self, p: &Problem) {
+        let order = if K == 0 { p.d.order() } else { K };
+        let mut sums = [Double::default(); SIZE];
+        for i in (0..self.x.len()).rev() {
+            let mut v = Double::new(0.0);
+            if p.w[i] > 0.0 {
+                v = Double::new(p.y[i]) - self.x[i];
+                if p.w[i] != 1.0 {
+                    v = v * Double::new(p.w[i]);
+                }
+            }
+            v = v - Double::new(self.off[i]);
+            for l in 1..=order {
+                sums[l] = sums[l] + v;
+                v = if K == 0 && p.uneven && l < order { sums[l] * gap(p, i, l) } else { sums[l] };
+            }
+            match i.checked_sub(order) {
+                Some(j) => self.u[j] = v,
+                None => self.ends[i] = v,
+            }
+        }
+    }
+
+    /// `out[..K] ←` what `w (y − x) − Dᵀ u` is at the first K points; elsewhere it is 0 by construction.
+    pub(crate) fn leftover(&self, p: &Problem, out: &mut [f64]) {
+        let order = self.ends.len();
+        let mut v: [Double; SIZE] = [Double::default(); SIZE];
+        v[1..=order].copy_from_slice(&self.ends);
+        // Level j lives on the rows −j … K−1−j, at v[1 ..= K]; it takes the rows a − 1 and a of level j + 1.
+        for j in (0..order).rev() {
+            for a in 1..=order {
+                let above = if a < order { v[a + 1] } else { Double::default() };
+                v[a] = v[a] - above;
+                if p.uneven && j > 0 {
+                    v[a] = v[a] / gap(p, a - 1, j);
+                }
+            }
+        }
+        for (o, v) in out.iter_mut().zip(&v[1..=order]) {
+            *o = v.hi;
         }
     }
 }
@@ -247,8 +452,8 @@ fn position(p: &Problem, i: isize) -> f64 {
 fn moments_vanish(p: &Problem, knots: &[isize]) -> [Double; SIZE] {
     let order = knots.len() - 1;
     let span = (knots[order] - knots[0]) as f64;
-    let mut c = [Double::new(1.0); SIZE];
     if !p.uneven {
+        let mut c = [Double::new(1.0); SIZE];
         for l in 0..=order {
             for r in (0..=order).filter(|&r| r != l) {
                 c[l] = c[l] * (Double::new(span) / Double::new((knots[l] - knots[r]) as f64));
@@ -273,12 +478,18 @@ fn moments_vanish(p: &Problem, knots: &[isize]) -> [Double; SIZE] {
             row[l] = v;
         }
     }
-    // Elimination with complete pivoting; the column that is left is the free unknown.
+    null_vector(&mut a, order, order + 1)
+}
+
+/// A vector that the `rows × rows + 1` matrix takes to 0, by elimination with complete pivoting over the first `pivots`
+/// columns: 1 in the last column, or in the one that is left if all may be pivots.
+fn null_vector(a: &mut [[Double; SIZE]; SIZE], rows: usize, pivots: usize) -> [Double; SIZE] {
+    let zero = Double::default();
     let mut columns: [usize; SIZE] = core::array::from_fn(|l| l);
-    for step in 0..order {
+    for step in 0..rows {
         let (mut best, mut at) = (0.0, (step, step));
-        for r in step..order {
-            for l in step..=order {
+        for r in step..rows {
+            for l in step..pivots {
                 if a[r][l].hi.abs() > best {
                     (best, at) = (a[r][l].hi.abs(), (r, l));
                 }
@@ -286,24 +497,25 @@ fn moments_vanish(p: &Problem, knots: &[isize]) -> [Double; SIZE] {
         }
         a.swap(step, at.0);
         columns.swap(step, at.1);
-        for row in &mut a {
+        for row in a.iter_mut() {
             row.swap(step, at.1);
         }
-        for r in step + 1..order {
+        for r in step + 1..rows {
             let f = a[r][step] / a[step][step];
-            for l in step..=order {
+            for l in step..=rows {
                 a[r][l] = a[r][l] - f * a[step][l];
             }
         }
     }
     let mut v = [zero; SIZE];
-    v[order] = Double::new(1.0);
-    for r in (0..order).rev() {
-        let sum = (r + 1..=order).fold(zero, |s, l| s + a[r][l] * v[l]);
+    v[rows] = Double::new(1.0);
+    for r in (0..rows).rev() {
+        let sum = (r + 1..=rows).fold(zero, |s, l| s + a[r][l] * v[l]);
         v[r] = -sum / a[r][r];
     }
-    for l in 0..=order {
-        c[columns[l]] = v[l];
+    let mut out = [zero; SIZE];
+    for (l, &c) in columns.iter().enumerate() {
+        out[c] = v[l];
     }
-    c
+    out
 }

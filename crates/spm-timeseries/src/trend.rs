@@ -5,8 +5,8 @@ use std::time::Duration;
 use spm_linalg::{LinalgError, LinearOperator, Scalar, Workspace, check};
 use spm_solvers::{Certificate, Control, Iteration, Observer, Progress, Status, StopRule, run};
 
-use crate::interior::DualInteriorPoint;
 use crate::problem::Problem;
+use crate::search::TrendSearch;
 use crate::spline::MAX_ORDER;
 use crate::{FusedLasso, Series, TimeSeriesError};
 
@@ -16,9 +16,9 @@ use crate::{FusedLasso, Series, TimeSeriesError};
 ///
 /// In plain text: `min_x 1/2 sum w[i] (y[i] - x[i])^2 + lambda sum |D^(k+1) x|` with the difference operator
 /// [`Difference`](spm_linalg::operator::Difference), even or at the positions of the series. Order 0 is total variation and
-/// solved by [`FusedLasso`]; `lambda >= lambda_max` is the least-squares polynomial, `lambda = 0` the data. Otherwise an
-/// interior-point method finds the knots and an exact refit on them gives the values: between knots `D x` is 0 as a
-/// matter of structure, and [`FittedTrend::knots`] lists the rows where it is not.
+/// solved by [`FusedLasso`]; `lambda >= lambda_max` is the least-squares polynomial, `lambda = 0` the data. Otherwise the
+/// knots are searched by column generation on splines: between knots `D x` is 0 as a matter of structure, and
+/// [`FittedTrend::knots`] lists the rows where it is not.
 ///
 /// Missing values (NaN or weight 0) are filled by the trend itself, ends by continuing it. At `lambda = 0` they are
 /// interpolated linearly.
@@ -28,14 +28,16 @@ use crate::{FusedLasso, Series, TimeSeriesError};
 /// | `order` | required | 0 to 5 | degree k of the pieces |
 /// | `lambda` | required | finite, `>= 0` | weight of the bends |
 /// | `tol` | 1e-8 | finite, `>= 0` | duality gap divided by the objective at which to stop |
-/// | `max_iter` | 200 | | interior-point iterations |
+/// | `max_iter` | 200 | | rounds of the search, or interior-point steps where it stalls |
 /// | `time_limit` | none | | wall time |
 ///
-/// O(n k²) time and memory an iteration, commonly 10 to 40 of them. Computed in `f64` for both scalar types.
+/// A round is O(n k²) time and memory; from scratch it takes about 10 to 20 of them, whatever n is, and a few from a fit at a
+/// neighbouring `lambda` ([`fit_from`](Self::fit_from), [`path`](Self::path)). Computed in `f64` for both scalar types,
+/// values and dual in double-double.
 ///
-/// Where `lambda` times the rounding unit is no longer small against the data no gap near `tol` can be reached: for order 2 with
-/// 1e5 values and order 3 with 1e4 values at the largest useful `lambda`, for order 3 with 1e5 values throughout. The
-/// status is then [`Status::MaxIterations`] and the result the point with the smallest gap found, at worst the polynomial.
+/// Where `n^(k+1)` times the rounding unit of double-double is no longer small a gap near `tol` may be out of reach: for order 3
+/// beyond 1e5 values at large `lambda`, for order 5 beyond some thousands. The status is then [`Status::MaxIterations`]
+/// and the result the point with the smallest gap found, at worst the polynomial.
 ///
 /// Source: Kim, Koh, Boyd and Gorinevsky 2009; Tibshirani 2014.
 ///
@@ -59,7 +61,7 @@ pub struct TrendFilter<T = f64> {
     pub lambda: T,
     /// Duality gap divided by the objective at which to stop.
     pub tol: f64,
-    /// Most interior-point iterations.
+    /// Most iterations.
     pub max_iter: usize,
     /// Most wall time.
     pub time_limit: Option<Duration>,
@@ -113,6 +115,41 @@ impl<T: Scalar> TrendFilter<T> {
         self.fit_observed(series, None)
     }
 
+    /// Fits the series, starting from the knots of another fit of the same length, at another `lambda`, say. The result is the same
+    /// up to the tolerance, found in fewer iterations.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), and if the length or order of `start` differs.
+    pub fn fit_from(
+        &self,
+        series: Series<'_, T>,
+        start: &FittedTrend<T>,
+    ) -> Result<FittedTrend<T>, TimeSeriesError> {
+        check::len("start", series.len(), start.x.len())?;
+        if start.order != self.order {
+            return Err(LinalgError::InvalidParam {
+                name: "order of the start",
+                expected: "that of the filter",
+                got: start.order as f64,
+            }
+            .into());
+        }
+        self.run(series, None, Some(start))
+    }
+
+    /// The fits at several `lambda`, each started from the one before. From large to small is fastest.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn path(&self, series: Series<'_, T>, lambdas: &[T]) -> Result<Vec<FittedTrend<T>>, TimeSeriesError> {
+        let mut fits: Vec<FittedTrend<T>> = Vec::with_capacity(lambdas.len());
+        for &lambda in lambdas {
+            let model = Self { lambda, ..self.clone() };
+            fits.push(model.run(series, None, fits.last())?);
+        }
+        Ok(fits)
+    }
+
     /// Fits the series, showing every iteration's best fit so far to `observer`, which may end the run.
     ///
     /// # Errors
@@ -121,6 +158,15 @@ impl<T: Scalar> TrendFilter<T> {
         &self,
         series: Series<'_, T>,
         observer: Option<&mut dyn Observer<T>>,
+    ) -> Result<FittedTrend<T>, TimeSeriesError> {
+        self.run(series, observer, None)
+    }
+
+    fn run(
+        &self,
+        series: Series<'_, T>,
+        observer: Option<&mut dyn Observer<T>>,
+        start: Option<&FittedTrend<T>>,
     ) -> Result<FittedTrend<T>, TimeSeriesError> {
         self.validate()?;
         let k = self.order;
@@ -159,7 +205,12 @@ impl<T: Scalar> TrendFilter<T> {
             let knots = knots(&p, &rows, &values);
             return Ok(done(x, knots, Certificate::new(T::zero(), T::zero())));
         }
-        let mut it = DualInteriorPoint::new(p, n);
+        let (first, rows) = (p.units.first, p.m());
+        let start = start.into_iter().flat_map(FittedTrend::knots).filter_map(|k| {
+            let row = k.row.checked_sub(first).filter(|&row| row < rows)?;
+            Some((row, k.jump.as_f64().signum()))
+        });
+        let mut it = TrendSearch::new(p, self.tol, n, start);
         let mut stop = RelativeGap { tol: self.tol };
         let mut control = Control::new(self.max_iter, &mut stop);
         control.time_limit = self.time_limit;
@@ -301,7 +352,7 @@ impl<T: Scalar> FittedTrend<T> {
         self.status
     }
 
-    /// Interior-point iterations done; 0 for the cases with a closed form and for order 0.
+    /// Iterations done; 0 for the cases with a closed form and for order 0.
     #[must_use]
     pub fn iterations(&self) -> usize {
         self.iterations

@@ -1,0 +1,198 @@
+//! The trend filter as a search for its knots, with the certificate of every candidate.
+
+use spm_linalg::{LinearOperator, Workspace};
+
+use crate::double::Double;
+use crate::problem::Problem;
+use crate::restricted::Restricted;
+use crate::spline::{Dual, SplineSpace};
+
+/// Attempts at dropping knots that the data don't determine.
+const DROPS: usize = 8;
+
+/// A candidate solution with its certificate, in the problem's units.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) x: Vec<f64>,
+    pub(crate) knots: Vec<usize>,
+    pub(crate) jumps: Vec<f64>,
+    pub(crate) primal: f64,
+    pub(crate) gap: f64,
+}
+
+/// Knots with signs, the spline fitted on them and its dual.
+///
+/// A round fits the spline with the signs held fixed, drops the knots whose jump came out with the wrong sign and adds the
+/// peak of every stretch where the dual leaves its box. The dual follows from the spline alone, so each round has a
+/// duality gap, and it is 0 up to rounding once the knots are right.
+#[derive(Debug)]
+pub(crate) struct ActiveSet {
+    spline: SplineSpace,
+    pub(crate) dual: Dual,
+    /// The sign of row j if it is a knot, 0 otherwise.
+    pub(crate) fixed: Vec<f64>,
+    /// The sign of row j if the last fit dropped it.
+    held: Vec<f64>,
+    pub(crate) knots: Vec<usize>,
+    signs: Vec<f64>,
+    /// The jump at row j in the restricted problem.
+    sizes: Vec<f64>,
+    pub(crate) jumps: Vec<f64>,
+    excess: Vec<f64>,
+    back: Vec<f64>,
+    ends: Vec<f64>,
+    restricted: Restricted,
+    stack: Workspace,
+}
+
+impl ActiveSet {
+    pub(crate) fn new(p: &Problem) -> Self {
+        let (n, m) = (p.y.len(), p.m());
+        Self {
+            spline: SplineSpace::new(p),
+            dual: Dual::new(p),
+            fixed: vec![0.0; m],
+            held: vec![0.0; m],
+            sizes: vec![0.0; m],
+            knots: Vec::with_capacity(m),
+            signs: Vec::with_capacity(m),
+            jumps: Vec::with_capacity(m),
+            excess: vec![0.0; m],
+            back: vec![0.0; n],
+            ends: vec![0.0; p.d.order()],
+            restricted: Restricted::default(),
+            stack: Workspace::new(p.d.scratch()),
+        }
+    }
+
+    /// Solves the problem restricted to the knots in `fixed`, which keeps those that jump, with their signs.
+    pub(crate) fn restrict(&mut self, p: &Problem) {
+        self.collect(p);
+        if self.knots.is_empty() {
+            return;
+        }
+        self.spline.assemble(p, &self.knots);
+        if self.restricted.solve(&self.spline, p.d.order(), p.lambda, &mut self.signs) {
+            for (l, (&j, &s)) in self.knots.iter().zip(&self.signs).enumerate() {
+                self.fixed[j] = s;
+                self.sizes[j] = self.restricted.jump_size(l);
+            }
+        }
+    }
+
+    fn collect(&mut self, p: &Problem) {
+        let fixed = &self.fixed;
+        self.knots.clear();
+        self.knots.extend((0..p.m()).filter(|&j| fixed[j] != 0.0));
+        self.signs.clear();
+        self.signs.extend(self.knots.iter().map(|&j| fixed[j]));
+        self.jumps.clear();
+        self.jumps.resize(self.knots.len(), 0.0);
+    }
+
+    /// The spline on the knots in `fixed`, its objective and gap; `None` if the data do not determine it. Where too few values are
+    /// observed the knots with the smallest jumps are dropped.
+    pub(crate) fn attempt(&mut self, p: &Problem) -> Option<(f64, f64)> {
+        for left in (0..DROPS).rev() {
+            self.collect(p);
+            if self.spline.fit(p, &self.knots, &self.signs, &mut self.dual, &mut self.jumps) {
+                // Restricted to these knots the signs were right; what is wrong now is so by rounding.
+                let wrong = self.knots.iter().zip(&self.jumps).filter(|&(&j, &d)| d * self.fixed[j] <= 0.0);
+                let wrong: Vec<usize> = wrong.map(|(&j, _)| j).collect();
+                if wrong.is_empty() || left == 0 {
+                    break;
+                }
+                for j in wrong {
+                    self.held[j] = self.fixed[j];
+                    self.fixed[j] = 0.0;
+                }
+                continue;
+            }
+            if left == 0 {
+                return None;
+            }
+            // One for each dependent function, that with the smallest jump in the restricted problem.
+            for range in self.spline.dependent_knots(p.d.order()) {
+                let kept = self.knots[range].iter().copied().filter(|&j| self.fixed[j] != 0.0);
+                let smallest = kept.min_by(|&a, &b| self.sizes[a].total_cmp(&self.sizes[b]))?;
+                self.fixed[smallest] = 0.0;
+            }
+        }
+        let (primal, gap) = self.certify(p);
+        (primal.is_finite() && gap.is_finite()).then_some((primal, gap))
+    }
+
+    /// Objective and duality gap, a sum of non-negative terms (Fenchel and Young), at the better of two dual points: `u` clipped to
+    /// its box, or shrunk into it.
+    fn certify(&mut self, p: &Problem) -> (f64, f64) {
+        let lambda = p.lambda;
+        self.spline.close(p, &mut self.dual);
+        let mut largest = 0.0_f64;
+        for (e, u) in self.excess.iter_mut().zip(&self.dual.u) {
+            largest = largest.max(u.hi.abs());
+            let over = u.abs() - Double::new(lambda);
+            *e = if over.hi > 0.0 { over.hi.copysign(u.hi) } else { 0.0 };
+        }
+        let shrink = if largest > lambda { lambda / largest } else { 1.0 };
+        self.dual.leftover(p, &mut self.ends);
+        p.d.apply_adjoint(&self.excess, &mut self.back, self.stack.stack());
+        let (mut primal, mut clipped, mut shrunk) = (0.0, 0.0, 0.0);
+        for i in 0..p.y.len() {
+            let (w, x) = (p.w[i], self.dual.x[i].hi);
+            // What the dual misses of w (y − x).
+            let end = self.dual.off[i] + self.ends.get(i).copied().unwrap_or(0.0);
+            if w > 0.0 {
+                let d = (Double::new(p.y[i]) - self.dual.x[i]).hi;
+                primal += 0.5 * w * d * d;
+                clipped += 0.5 * (self.back[i] + end).powi(2) / w;
+                shrunk += 0.5 * ((1.0 - shrink) * w * d + shrink * end).powi(2) / w;
+            } else {
+                clipped += ((self.back[i] + end) * x).abs();
+                shrunk += (shrink * end * x).abs();
+            }
+        }
+        for (&j, &d) in self.knots.iter().zip(&self.jumps) {
+            let size = lambda * d.abs();
+            let u = self.dual.u[j];
+            // lambda |d| − u d, where u is ±lambda but for rounding.
+            let slack = (Double::new(lambda.copysign(d)) - u).hi * d;
+            let over = self.excess[j] * d;
+            primal += size;
+            clipped += (slack + over).max(0.0);
+            shrunk += (1.0 - shrink) * size + shrink * slack.max(0.0);
+        }
+        (primal, f64::min(clipped, shrunk))
+    }
+
+    /// Makes the highest row of each stretch where `|u| > lambda` a candidate, and again those that the last fit dropped;
+    /// whether there was one.
+    pub(crate) fn add_peaks(&mut self, p: &Problem) -> bool {
+        let bound = p.lambda * (1.0 + 1e-12);
+        let u = |j: usize| self.dual.u[j].hi;
+        let (mut added, mut j) = (false, 0);
+        while j < self.fixed.len() {
+            if u(j).abs() <= bound || self.fixed[j] != 0.0 {
+                j += 1;
+                continue;
+            }
+            let (mut top, sign) = (j, u(j).signum());
+            while j < self.fixed.len() && u(j) * sign > bound && self.fixed[j] == 0.0 {
+                if u(j).abs() > u(top).abs() {
+                    top = j;
+                }
+                j += 1;
+            }
+            self.fixed[top] = sign;
+            added = true;
+        }
+        if added {
+            for (fixed, held) in self.fixed.iter_mut().zip(&mut self.held) {
+                if *held != 0.0 && *fixed == 0.0 {
+                    *fixed = *held;
+                }
+                *held = 0.0;
+            }
+        }
+        added
+    }
+}
