@@ -52,6 +52,7 @@ struct Common {
 enum Command {
     Demo(commands::demo::Args),
     Lasso(commands::lasso::Args),
+    Genlasso(commands::genlasso::Args),
     Omp(commands::omp::Args),
     Ksvd(commands::ksvd::Args),
     Tv1d(commands::tv1d::Args),
@@ -103,6 +104,7 @@ fn run(cli: &Cli) -> Result<Outcome, CliError> {
     match &cli.command {
         Command::Demo(a) => commands::demo::run(a, &ctx),
         Command::Lasso(a) => commands::lasso::run(a, &ctx),
+        Command::Genlasso(a) => commands::genlasso::run(a, &ctx),
         Command::Omp(a) => commands::omp::run(a, &ctx),
         Command::Ksvd(a) => commands::ksvd::run(a, &ctx),
         Command::Tv1d(a) => commands::tv1d::run(a, &ctx),

@@ -14,6 +14,7 @@ pub use dictionary::{Coder, Codes, Dictionary, Ksvd, Omp};
 pub use error::ModelError;
 pub use estimator::{Fit, Predict, Score};
 pub use linear::{
-    ElasticNet, FitControl, FittedLinear, FittedMultiTask, GroupLasso, Lasso, LinearModel, MultiTaskLasso,
-    MultiXy, Solver,
+    CovarianceNorm, ElasticNet, FitControl, FittedGeneralized, FittedHmLasso, FittedLinear, FittedMultiTask,
+    GeneralizedLasso, GroupLasso, HmLasso, LarsKnot, LarsPath, Lasso, LassoLars, LinearModel, MultiTaskLasso,
+    MultiXy, Solver, Structure,
 };

@@ -13,6 +13,7 @@ mod error;
 mod fista;
 pub mod gram_dictionary;
 pub mod kkt;
+pub mod lars;
 pub mod loss;
 pub mod observe;
 pub mod omp;

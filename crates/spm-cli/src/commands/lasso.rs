@@ -9,7 +9,7 @@ use sparse_modeling::models::file;
 use sparse_modeling::models::{Design, ElasticNet, FitControl, FittedLinear, LinearModel, Score, Solver, Xy};
 use sparse_modeling::solvers::Status;
 
-use super::lasso_structured;
+use super::{lasso_missing, lasso_structured};
 use crate::args::{count, non_negative, positive, share};
 use crate::error::CliError;
 use crate::io::{Array, Matrix, extension, read_array, read_matrix, read_vector, write_array};
@@ -23,7 +23,7 @@ use crate::{Context, progress};
 #[command(group = clap::ArgGroup::new("strength").required(true))]
 pub(crate) struct Args {
     /// Design matrix, n × p: .npy, .npz, .csv, or sparse .mtx and SciPy .npz.
-    x: PathBuf,
+    pub(super) x: PathBuf,
     /// Response: n values, or n × t for t targets that are fitted one by one.
     pub(super) y: PathBuf,
     /// Where the coefficients go (.npy or .csv); .spm writes a model file.
@@ -58,10 +58,10 @@ pub(crate) struct Args {
     positive: bool,
     /// Weight of each observation.
     #[arg(long, value_name = "FILE")]
-    sample_weight: Option<PathBuf>,
+    pub(super) sample_weight: Option<PathBuf>,
     /// Weight of each coefficient's penalty; 0 = not penalised.
     #[arg(long, value_name = "FILE", conflicts_with = "groups")]
-    penalty_weights: Option<PathBuf>,
+    pub(super) penalty_weights: Option<PathBuf>,
     /// Group number of each feature: group Lasso, where a group weighs the square root of its size.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["multitask", "positive", "l1_ratio", "solver"])]
     pub(super) groups: Option<PathBuf>,
@@ -71,6 +71,12 @@ pub(crate) struct Args {
     /// Fit all targets together: a feature is used for all or for none.
     #[arg(long, conflicts_with_all = ["positive", "l1_ratio", "solver"])]
     multitask: bool,
+    /// NaN in X means missing: HMLasso, by a positive definite estimate of the covariance.
+    #[arg(long, conflicts_with_all = ["positive", "l1_ratio", "solver", "groups", "multitask"])]
+    missing: bool,
+    /// With --missing: the power of the share of rows that weighs a pair of features; 0 weighs all alike.
+    #[arg(long, default_value_t = 1.0, value_name = "A", value_parser = non_negative, requires = "missing")]
+    pub(super) weight_power: f64,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -79,6 +85,7 @@ enum SolverName {
     Cd,
     Admm,
     Fista,
+    Lars,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
@@ -107,6 +114,18 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
             &args.y,
             format!("expected {} rows, as X has, found {rows}", design.nrows()),
         ));
+    }
+    if args.missing {
+        let y = y.column_major();
+        return lasso_missing::run(
+            args,
+            design,
+            &y,
+            rows,
+            weights.as_deref(),
+            penalty_weights.as_deref(),
+            ctx,
+        );
     }
     design.check_finite("X").map_err(|e| CliError::from(e).within(&args.x))?;
     let y = Array { shape: y.shape, data: y.data }.column_major();
@@ -159,6 +178,7 @@ impl Args {
             SolverName::Cd => Solver::CoordinateDescent,
             SolverName::Admm => Solver::Admm,
             SolverName::Fista => Solver::Fista,
+            SolverName::Lars => Solver::Lars,
         };
         let model = ElasticNet::new(alpha, self.l1_ratio)
             .fit_intercept(!self.no_intercept)

@@ -3,10 +3,12 @@
 pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod denoise;
+pub(crate) mod genlasso;
 pub(crate) mod info;
 pub(crate) mod inpaint;
 pub(crate) mod ksvd;
 pub(crate) mod lasso;
+mod lasso_missing;
 mod lasso_structured;
 pub(crate) mod omp;
 pub(crate) mod trend;

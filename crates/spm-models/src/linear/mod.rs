@@ -3,24 +3,34 @@
 mod blocks;
 mod elastic_net;
 mod fitted;
+mod generalized_dual;
+mod generalized_lasso;
 mod group_lasso;
+mod hm_lasso;
+mod lars_path;
 mod lasso;
 mod model;
 mod multitask;
+mod pairwise;
 mod penalty;
 mod prepared;
 mod problem;
+mod structure;
 
 use std::time::Duration;
 
 pub use elastic_net::ElasticNet;
 pub use fitted::FittedLinear;
+pub use generalized_lasso::{FittedGeneralized, GeneralizedLasso};
 pub use group_lasso::GroupLasso;
+pub use hm_lasso::{CovarianceNorm, FittedHmLasso, HmLasso};
+pub use lars_path::{LarsKnot, LarsPath, LassoLars};
 pub use lasso::Lasso;
 pub use model::LinearModel;
 pub use multitask::{FittedMultiTask, MultiTaskLasso, MultiXy};
 use spm_linalg::Scalar;
 use spm_solvers::Observer;
+pub use structure::Structure;
 
 /// Which algorithm fits a linear model. All reach the same solution; the certificate says how closely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +47,9 @@ pub enum Solver {
     Admm,
     /// Accelerated proximal gradients ([`spm_solvers::Fista`]), polished on its support.
     Fista,
+    /// The exact path of the Lasso, followed down to `alpha` ([`spm_solvers::lars::Lars`]): for the plain Lasso with
+    /// not too many knots.
+    Lars,
 }
 
 /// Limits and an onlooker for one fit, beside the options of the model.

@@ -83,7 +83,7 @@ impl<'a, T: Scalar> Prepared<'a, T> {
 }
 
 /// The weights scaled to sum to `n`.
-fn normalised<T: Scalar>(weights: &[T], n: usize) -> Result<Vec<T>, ModelError> {
+pub(super) fn normalised<T: Scalar>(weights: &[T], n: usize) -> Result<Vec<T>, ModelError> {
     check::len("sample_weight", n, weights.len())?;
     check::all_non_negative("sample_weight", weights)?;
     // Divided by the largest first: the sum can't overflow.

@@ -9,7 +9,7 @@ use spm_solvers::polish::PolishL1;
 use spm_solvers::stop::Gap;
 use spm_solvers::{
     Certified, Composite, Control, CoordinateDescent, Fista, FistaOptions, Iteration, Observer, Report,
-    Status, run,
+    Status, lars, run,
 };
 
 use super::penalty::FeaturePenalty;
@@ -239,6 +239,16 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         let mut cd = CoordinateDescent::new(&self.view, &y, c, penalty.clone())?;
         let mut report = match spec.solver {
             Solver::Auto | Solver::CoordinateDescent => run(&mut cd, control)?,
+            Solver::Lars => {
+                if spec.l1_ratio != T::one() || spec.positive || spec.penalty_weights.is_some() {
+                    let what = "an L2 part, signs or penalty weights";
+                    return Err(ModelError::Unsupported { solver: "lars", what });
+                }
+                let w = lars::lasso_at(&self.view, &y, c, spec.alpha, spec.max_iter)?;
+                cd.move_to(&w)?;
+                // Nothing to do unless rounding kept the path from the tolerance.
+                run(&mut cd, control)?
+            }
             Solver::Fista => {
                 let loss = LossOf::new(Quadratic::new(&y)?.scale(c)?, &self.view)?.estimate_norm()?;
                 let start = vec![T::zero(); self.view.ncols()];

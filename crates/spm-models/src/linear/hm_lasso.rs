@@ -1,0 +1,412 @@
+//! The Lasso with missing values in the design matrix.
+
+use spm_linalg::factor::Cholesky;
+use spm_linalg::{Dense, Scalar, check, vecops};
+use spm_solvers::stop::Residual;
+use spm_solvers::{Certificate, Control, CoordinateDescent, Iteration, Report, Status, run};
+
+use super::model::predict_into;
+use super::pairwise::{Nearest, Pairwise, nearest};
+use super::penalty::FeaturePenalty;
+use super::{default_tol, prepared};
+use crate::{Design, Fit, ModelError, Predict, Score, Xy};
+
+/// How far a covariance is from the pairwise one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum CovarianceNorm {
+    /// `½ Σ (W_jk (Σ_jk − S_jk))²`, solved by accelerated projected gradients.
+    #[default]
+    Frobenius,
+    /// `max |W_jk (Σ_jk − S_jk)|`, solved by the primal-dual method.
+    Max,
+}
+
+/// The Lasso with missing values in `X`, by a weighted positive definite estimate of the covariance (HMLasso).
+///
+/// NaN in `X` means missing. Two convex problems, each with its certificate. First, with `S_jk` the covariance of features
+/// `j` and `k` over the rows where both are there, `R_jk` the share of those rows, and `floor > 0`,
+/// $$\hat\Sigma = \arg\min_{\Sigma \succeq f I} \tfrac12 \sum_{jk} \bigl(R_{jk}^{a} (\Sigma_{jk} - S_{jk})\bigr)^2,$$
+/// then, with `rho_j` the covariance of feature `j` and `y` over the rows where the feature is there,
+/// $$\min_w \tfrac12 w^\top \hat\Sigma w - \rho^\top w + \alpha \sum_j v_j |w_j|.$$
+/// In plain text: `argmin 1/2 sum (R_jk^a (Sigma_jk - S_jk))^2 subject to Sigma - floor I psd`, then
+/// `min 1/2 w'Sigma w - rho'w + alpha sum_j v_j |w_j|`. With nothing missing this is the Lasso, up to the constant
+/// `½ Σ (y − ȳ)²/n` in the objective and, where p > n, the floor. Pairs that never occur together have no weight whatever `a` is.
+///
+/// | parameter | default | range | meaning |
+/// |---|---|---|---|
+/// | `alpha` | – | finite, `>= 0` | regularisation strength; from [`alpha_max`](Self::alpha_max) on, every penalised coefficient is 0 |
+/// | `weight_power` | 1 | finite, `>= 0` | `a`: 0 weighs all pairs alike (CoCoLasso), ½ by the standard error, 1 by the number of rows |
+/// | `norm` | Frobenius | | [`CovarianceNorm::Max`] is the norm of the CoCoLasso |
+/// | `floor` | 1e-8 | finite, `> 0` | smallest eigenvalue of the covariance, in its units (relative to the variances if `standardize`) |
+/// | `fit_intercept` | true | | centre every column by the mean of its observed values |
+/// | `standardize` | false | | penalise the coefficients of columns of unit observed deviation |
+/// | `penalty_weights` | none | `>= 0`, length p | factor of the penalty of each feature; 0 = unpenalised |
+/// | `tol` | 1e-6 (1.2e-4 in `f32`) | `> 0` | duality gap of the second problem relative to `½ Var(y)` |
+/// | `covariance_tol` | 1e-12 (1.2e-6 in `f32`) | `> 0` | duality gap of the first relative to the objective at `Sigma = 0` |
+/// | `max_iter` | 100 000 | | iterations of either problem |
+///
+/// Sample weights count as rows. `X` must be dense. O(n p²) for the moments, O(p³) for an iteration of the first problem (none if
+/// `S` is positive definite already), memory O(n p + p²).
+///
+/// Sources: Takada, Fujisawa and Nishikawa 2019, *HMLasso: Lasso with high missing rate*, equations 8 and 9; Datta and Zou 2017,
+/// *CoCoLasso for high-dimensional error-in-variables regression*.
+///
+/// ```
+/// use spm_models::{Design, Fit, HmLasso, Xy};
+/// let nan = f64::NAN;
+/// let x = [-1.0, 0.0, 1.0, nan, 1.0, -1.0, nan, 0.0];
+/// let fitted = HmLasso::new(0.05).fit(Xy::new(Design::dense(&x, 4, 2)?, &[-2.0, 0.0, 2.0, 0.0]))?;
+/// assert!(fitted.coef[0] > 1.0 && fitted.status().is_converged());
+/// # Ok::<(), spm_models::ModelError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct HmLasso<T = f64> {
+    /// Regularisation strength.
+    pub alpha: T,
+    /// The power of the share of rows that weighs a pair.
+    pub weight_power: T,
+    /// The norm in which the covariance is nearest.
+    pub norm: CovarianceNorm,
+    /// Smallest eigenvalue of the covariance.
+    pub floor: T,
+    /// Fit an intercept (unpenalised).
+    pub fit_intercept: bool,
+    /// Divide each column by its observed deviation before penalising.
+    pub standardize: bool,
+    /// A factor of the penalty for each feature, length p, `>= 0`; 0 leaves a feature unpenalised.
+    pub penalty_weights: Option<Vec<T>>,
+    /// Duality gap of the second problem relative to `½ Var(y)`.
+    pub tol: T,
+    /// Duality gap of the first problem relative to its objective at 0.
+    pub covariance_tol: T,
+    /// At most this many iterations of either problem.
+    pub max_iter: usize,
+}
+
+impl<T: Scalar> HmLasso<T> {
+    /// The model of strength `alpha` with the default options.
+    #[must_use]
+    pub fn new(alpha: T) -> Self {
+        Self {
+            alpha,
+            weight_power: T::one(),
+            norm: CovarianceNorm::Frobenius,
+            floor: T::of(1e-8),
+            fit_intercept: true,
+            standardize: false,
+            penalty_weights: None,
+            tol: default_tol(),
+            covariance_tol: T::of(1e-12).max(T::of(10.0) * T::epsilon()),
+            max_iter: 100_000,
+        }
+    }
+
+    /// Sets the power of the share of rows that weighs a pair.
+    #[must_use]
+    pub fn weight_power(mut self, power: T) -> Self {
+        self.weight_power = power;
+        self
+    }
+
+    /// Sets the norm of the covariance step.
+    #[must_use]
+    pub fn norm(mut self, norm: CovarianceNorm) -> Self {
+        self.norm = norm;
+        self
+    }
+
+    /// Sets the smallest eigenvalue of the covariance.
+    #[must_use]
+    pub fn floor(mut self, floor: T) -> Self {
+        self.floor = floor;
+        self
+    }
+
+    /// Sets whether an intercept is fitted.
+    #[must_use]
+    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
+        self.fit_intercept = fit_intercept;
+        self
+    }
+
+    /// Sets whether columns are scaled to unit deviation.
+    #[must_use]
+    pub fn standardize(mut self, standardize: bool) -> Self {
+        self.standardize = standardize;
+        self
+    }
+
+    /// Sets the penalty factors of the features.
+    #[must_use]
+    pub fn penalty_weights(mut self, weights: Vec<T>) -> Self {
+        self.penalty_weights = Some(weights);
+        self
+    }
+
+    /// Sets the tolerance of the regression.
+    #[must_use]
+    pub fn tol(mut self, tol: T) -> Self {
+        self.tol = tol;
+        self
+    }
+
+    /// Sets the tolerance of the covariance.
+    #[must_use]
+    pub fn covariance_tol(mut self, tol: T) -> Self {
+        self.covariance_tol = tol;
+        self
+    }
+
+    /// Sets the iteration limit.
+    #[must_use]
+    pub fn max_iter(mut self, max_iter: usize) -> Self {
+        self.max_iter = max_iter;
+        self
+    }
+
+    /// The smallest `alpha` for which every coefficient is 0: `max |rho_j| / v_j`.
+    ///
+    /// # Errors
+    /// As [`fit`](Fit::fit); [`ModelError::Unsupported`] with unpenalised features.
+    pub fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
+        let moments = self.moments(data)?;
+        let v = |j: usize| self.penalty_weights.as_ref().map_or(T::one(), |v| v[j]);
+        if (0..moments.with_y.len()).any(|j| v(j) == T::zero()) {
+            let what = "unpenalised features";
+            return Err(ModelError::Unsupported { solver: "the largest alpha with missing values", what });
+        }
+        Ok(moments.with_y.iter().enumerate().fold(T::zero(), |m, (j, r)| m.max(r.abs() / v(j))))
+    }
+
+    fn moments(&self, data: Xy<'_, T>) -> Result<Pairwise<T>, ModelError> {
+        check::non_negative("alpha", self.alpha)?;
+        check::non_negative("weight_power", self.weight_power)?;
+        check::positive("floor", self.floor)?;
+        check::positive("tol", self.tol)?;
+        check::positive("covariance_tol", self.covariance_tol)?;
+        data.validate()?;
+        let Design::Dense(x) = data.x else {
+            return Err(ModelError::Unsupported {
+                solver: "the Lasso with missing values",
+                what: "a sparse X",
+            });
+        };
+        let (n, p) = (data.y.len(), x.as_faer().ncols());
+        if let Some(v) = &self.penalty_weights {
+            check::len("penalty_weights", p, v.len())?;
+            check::all_non_negative("penalty_weights", v)?;
+        }
+        let weights = data.sample_weight.map(|w| prepared::normalised(w, n)).transpose()?;
+        let mut all = Vec::with_capacity(n * p);
+        for j in 0..p {
+            all.extend_from_slice(x.col(j));
+        }
+        if let Some(k) = all.iter().position(|v| v.is_infinite()) {
+            return Err(spm_linalg::LinalgError::NonFiniteAt { what: "X", row: k % n, col: k / n }.into());
+        }
+        Pairwise::new(&all, n, p, data.y, weights.as_deref(), self.fit_intercept, self.standardize)
+    }
+}
+
+impl<T: Scalar> Fit<Xy<'_, T>> for HmLasso<T> {
+    type Fitted = FittedHmLasso<T>;
+    type Error = ModelError;
+
+    /// # Errors
+    /// [`ModelError::Linalg`] for options outside their range, lengths that disagree, a column without any value, an infinity in
+    /// `X`, a NaN in `y`; [`ModelError::Unsupported`] for a sparse `X`. Not converging is a status of the result.
+    fn fit(&self, data: Xy<'_, T>) -> Result<FittedHmLasso<T>, ModelError> {
+        let moments = self.moments(data)?;
+        let p = moments.with_y.len();
+        let weight = |r: T| if r == T::zero() { T::zero() } else { r.powf(self.weight_power) };
+        let weights: Vec<T> = moments.share.iter().map(|&r| weight(r)).collect();
+        let Nearest { matrix: covariance, certificate: covariance_certificate, report: covariance_report } =
+            nearest(
+                &moments.covariance,
+                &weights,
+                p,
+                self.floor,
+                self.norm,
+                self.covariance_tol,
+                self.max_iter,
+            )?;
+
+        // Σ = L Lᵀ: the second problem is the Lasso with X = Lᵀ and y = L⁻¹ρ.
+        let factor = raised_cholesky(&covariance, p, self.floor)?;
+        let mut upper = vec![T::zero(); p * p];
+        for j in 0..p {
+            for i in 0..=j {
+                upper[j * p + i] = factor.l()[(j, i)];
+            }
+        }
+        let mut response = moments.with_y.clone();
+        factor.solve_lower_in_place(&mut response);
+        let penalty = FeaturePenalty::new(self.alpha, T::zero(), self.penalty_weights.as_deref(), false)?;
+        let design = Dense::from_column_major(&upper, p, p)?;
+        let mut cd = CoordinateDescent::new(design, &response, T::one(), penalty)?;
+        // ‖L⁻¹ρ‖² can dwarf everything, so the gap is evaluated apart; the violation says when to look.
+        let bound = self.tol * moments.objective_at_zero;
+        let top = vecops::norm_inf(&moments.with_y);
+        let mut violation = self.tol.min(T::of(1e-3)) * top;
+        let (mut report, mut certificate);
+        let mut left = self.max_iter;
+        loop {
+            report = run(&mut cd, Control::new(left.max(1), &mut Residual { tol: violation }))?;
+            left = left.saturating_sub(report.last.iter);
+            certificate = gram_gap(&covariance, &factor, &moments.with_y, self, cd.iterate());
+            let enough = certificate.gap() <= bound;
+            let rounding = violation <= T::of(4.0) * T::epsilon() * top;
+            report.status = if enough { Status::Converged } else { Status::MaxIterations };
+            if enough || rounding || left == 0 {
+                break;
+            }
+            violation *= T::of(0.01);
+        }
+        let mut coef = cd.iterate().to_vec();
+        let mut intercept = moments.y_mean;
+        for ((w, &m), &s) in coef.iter_mut().zip(&moments.means).zip(&moments.scales) {
+            *w /= s;
+            intercept -= *w * m;
+        }
+        if !covariance_report.status.is_converged() {
+            report.status = covariance_report.status;
+        }
+        Ok(FittedHmLasso {
+            coef,
+            intercept,
+            alpha: self.alpha,
+            objective_at_zero: moments.objective_at_zero,
+            certificate,
+            report,
+            covariance,
+            covariance_certificate,
+            covariance_report,
+        })
+    }
+}
+
+/// The Cholesky factor of a matrix on the boundary of positive definiteness: with a floor at rounding level, a little more is added.
+fn raised_cholesky<T: Scalar>(a: &[T], p: usize, floor: T) -> Result<Cholesky<T>, ModelError> {
+    let size = (0..p).map(|j| a[j * p + j]).fold(T::zero(), T::max);
+    let mut lift = T::zero();
+    loop {
+        let mut raised = a.to_vec();
+        for j in 0..p {
+            raised[j * p + j] += lift;
+        }
+        match Cholesky::from_column_major(&raised, p) {
+            Ok(factor) => return Ok(factor),
+            Err(e) if lift > size => return Err(e.into()),
+            Err(_) => {
+                lift = (T::of(10.0) * lift).max(T::of_usize(p) * T::epsilon() * size).max(T::of(0.1) * floor)
+            }
+        }
+    }
+}
+
+/// The duality gap of `½ wᵀΣw − ρᵀw + alpha Σ v|w|`: at `u = s w + (1 − s) Σ⁻¹ρ` with the largest `s <= 1` for which
+/// `|ρ − Σu|_j = s |ρ − Σw|_j <= alpha v_j`, the dual value is `−½ uᵀΣu`.
+fn gram_gap<T: Scalar>(
+    covariance: &[T],
+    factor: &Cholesky<T>,
+    rho: &[T],
+    model: &HmLasso<T>,
+    w: &[T],
+) -> Certificate<T> {
+    let p = rho.len();
+    let v = |j: usize| model.penalty_weights.as_ref().map_or(T::one(), |v| v[j]);
+    let mut image = vec![T::zero(); p];
+    for (column, &w) in covariance.chunks_exact(p).zip(w).filter(|(_, w)| **w != T::zero()) {
+        vecops::axpy(w, column, &mut image);
+    }
+    let half = T::of(0.5);
+    let (quadratic, linear) = (vecops::dot(w, &image), vecops::dot(w, rho));
+    let norm: T = w.iter().enumerate().map(|(j, w)| v(j) * w.abs()).sum();
+    let primal = half * quadratic - linear + model.alpha * norm;
+    let mut s = T::one();
+    for j in 0..p {
+        let pull = (rho[j] - image[j]).abs();
+        let bound = model.alpha * v(j);
+        // Rounding of an unpenalised coordinate is no reason to give up the bound.
+        let noise = T::of_usize(p) * T::epsilon() * T::of(64.0) * vecops::norm_inf(rho);
+        if pull > bound && pull > noise {
+            s = s.min(bound / pull);
+        }
+    }
+    let mut ridge = rho.to_vec();
+    factor.solve_in_place(&mut ridge);
+    let rest = T::one() - s;
+    let dual =
+        -half * (s * s * quadratic + T::of(2.0) * s * rest * linear + rest * rest * vecops::dot(rho, &ridge));
+    Certificate::new(primal, dual)
+}
+
+/// A Lasso fitted to data with missing values, with proof of how well both of its problems were solved.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+#[must_use = "a fit says whether it converged: see `status` or `require_converged`"]
+pub struct FittedHmLasso<T> {
+    /// Coefficients in the units of the data, length p; those not selected are exactly 0.
+    pub coef: Vec<T>,
+    /// Intercept in the units of the data; 0 if none was fitted.
+    pub intercept: T,
+    /// The regularisation strength it was fitted with.
+    pub alpha: T,
+    /// `½ Var(y)`: the scale of the tolerance.
+    pub objective_at_zero: T,
+    /// `½ wᵀΣw − ρᵀw + alpha Σ v|w|` and a lower bound of its optimum, recomputed after the last iteration.
+    pub certificate: Certificate<T>,
+    /// How the regression ended; not converged if the covariance is not.
+    pub report: Report<T>,
+    /// The covariance that was used, p × p.
+    pub covariance: Vec<T>,
+    /// The distance of the covariance from the pairwise one and a lower bound of the least.
+    pub covariance_certificate: Certificate<T>,
+    /// How the covariance ended.
+    pub covariance_report: Report<T>,
+}
+
+impl<T: Scalar> FittedHmLasso<T> {
+    /// The objective `½ wᵀΣw − ρᵀw + alpha Σ v|w|` at the solution: 0 at `w = 0`.
+    pub fn objective(&self) -> T {
+        self.certificate.primal
+    }
+
+    /// The absolute duality gap of the regression.
+    pub fn gap(&self) -> T {
+        self.certificate.gap()
+    }
+
+    /// Why the fit stopped.
+    pub fn status(&self) -> Status {
+        self.report.status
+    }
+
+    /// Turns a fit that did not reach its tolerances into an error.
+    ///
+    /// # Errors
+    /// [`ModelError::NotConverged`].
+    pub fn require_converged(self) -> Result<Self, ModelError> {
+        if self.report.status.is_converged() {
+            Ok(self)
+        } else {
+            Err(ModelError::NotConverged { status: self.report.status, gap: self.gap().as_f64() })
+        }
+    }
+
+    /// How many features are selected.
+    pub fn nnz(&self) -> usize {
+        self.coef.iter().filter(|w| **w != T::zero()).count()
+    }
+}
+
+impl<T: Scalar> Predict<T> for FittedHmLasso<T> {
+    /// For rows without missing values.
+    fn predict_into(&self, x: Design<'_, T>, out: &mut [T]) -> Result<(), ModelError> {
+        predict_into(&self.coef, self.intercept, x, out)
+    }
+}
+
+impl<T: Scalar> Score<T> for FittedHmLasso<T> {}
