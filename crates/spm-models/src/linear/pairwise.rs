@@ -164,7 +164,7 @@ impl<T: Scalar> Judge<'_, T> {
                 u[j * p + j] += lift / self.weights[j * p + j];
             }
         }
-        let floor = |k: usize| if k % (p + 1) == 0 { self.floor } else { T::zero() };
+        let floor = |k: usize| if k.is_multiple_of(p + 1) { self.floor } else { T::zero() };
         let linear: T = (0..p * p).map(|k| self.weights[k] * u[k] * (self.s[k] - floor(k))).sum();
         match self.norm {
             CovarianceNorm::Frobenius => -T::of(0.5) * vecops::sq_norm(&u) - linear,
