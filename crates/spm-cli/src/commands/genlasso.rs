@@ -1,6 +1,6 @@
 //! `spm genlasso`: the generalized Lasso on a design matrix.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sparse_modeling::linalg::LinearOperator;
 use sparse_modeling::models::{Design, FitControl, GeneralizedLasso, Score, Structure, Xy};
@@ -68,7 +68,7 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn read(path: &PathBuf) -> Result<Self, CliError> {
+    fn read(path: &Path) -> Result<Self, CliError> {
         let matrix = read_matrix(path)?;
         let (columns, shape) = match &matrix {
             Matrix::Dense(a) => (a.column_major(), a.rows_cols(path)?),
@@ -77,7 +77,7 @@ impl Loaded {
         Ok(Self { matrix, columns, shape })
     }
 
-    fn design(&self, path: &PathBuf, name: &'static str) -> Result<Design<'_, f64>, CliError> {
+    fn design(&self, path: &Path, name: &'static str) -> Result<Design<'_, f64>, CliError> {
         let design = match &self.matrix {
             Matrix::Dense(_) => Design::dense(&self.columns, self.shape.0, self.shape.1),
             Matrix::Sparse(s) => Design::sparse(s.nrows, &s.col_ptr, &s.row_idx, &s.values),
