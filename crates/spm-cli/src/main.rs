@@ -60,6 +60,7 @@ enum Command {
     Denoise(commands::denoise::Args),
     Inpaint(commands::inpaint::Args),
     Compare(commands::compare::Args),
+    Curvature(commands::curvature::Args),
     Info(commands::info::Args),
 }
 
@@ -112,6 +113,7 @@ fn run(cli: &Cli) -> Result<Outcome, CliError> {
         Command::Denoise(a) => commands::denoise::run(a, &ctx),
         Command::Inpaint(a) => commands::inpaint::run(a, &ctx),
         Command::Compare(a) => commands::compare::run(a, &ctx),
+        Command::Curvature(a) => commands::curvature::run(a, &ctx),
         Command::Info(a) => commands::info::run(a, &ctx),
     }
 }

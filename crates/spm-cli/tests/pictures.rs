@@ -237,3 +237,30 @@ fn bad_input_is_refused_in_one_line() {
     assert!(!out.exists());
     assert_eq!(spm("omp a b -o c", &[]).status.code(), Some(2), "--k or --eps is needed");
 }
+
+#[test]
+fn curvature_of_a_square_in_an_image_and_of_its_contour() {
+    let f = Folder::new();
+    let inside = |k: usize| (10..50).contains(&(k % 64)) && (15..45).contains(&(k / 64));
+    let image = f.npy(
+        "square.npy",
+        &[64, 64],
+        &(0..4096).map(|k| f64::from(u8::from(inside(k)))).collect::<Vec<_>>(),
+    );
+    let (curve, svg, picture) = (f.path("curve.csv"), f.path("p.svg"), f.path("outline.svg"));
+    let j = json("curvature {} -o {} --plot {} --plot-outline {}", &[&image, &curve, &svg, &picture], 0);
+    assert_eq!(j["corners"].as_array().unwrap().len(), 4, "{j}");
+    assert!((j["area"].as_f64().unwrap() - 1200.0).abs() < 10.0);
+    let text = std::fs::read_to_string(&curve).unwrap();
+    assert!(text.starts_with("arc_length,column,row,curvature,smooth,raw\n"));
+    assert_eq!(text.lines().count() as u64, j["points"].as_u64().unwrap() + 1);
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("<svg"));
+    assert!(std::fs::read_to_string(&picture).unwrap().contains("<svg"));
+    // The curve that was written is a contour again.
+    let again = json("curvature {} -o {}", &[&curve, &f.path("again.csv")], 0);
+    assert_eq!(again["corners"].as_array().unwrap().len(), 4);
+    let flat = f.npy("flat.npy", &[8, 8], &[1.0; 64]);
+    refused("curvature {} -o {}", &[&flat, &curve], "flat.npy");
+    let line = f.text("line.csv", "x,y\n0,0\n1,1\n2,2\n");
+    refused("curvature {} -o {}", &[&line, &curve], "line.csv");
+}

@@ -37,6 +37,12 @@ pub enum ImageError {
         /// Height and width of the second.
         second: (usize, usize),
     },
+    /// Nothing in the image is on the shape's side of the level.
+    #[error("no shape: the image has no boundary at the level {level}")]
+    NoShape {
+        /// The level.
+        level: f64,
+    },
     /// A file can't be read or written.
     #[cfg(feature = "io")]
     #[error("{}: {source}", path.display())]

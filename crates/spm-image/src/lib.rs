@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod contour;
 pub mod denoise_ksvd;
 pub mod dictionary;
 pub mod inpaint;

@@ -1,6 +1,7 @@
 //! One command a file: its arguments, and how they become a call of the library.
 
 pub(crate) mod compare;
+pub(crate) mod curvature;
 pub(crate) mod demo;
 pub(crate) mod denoise;
 pub(crate) mod genlasso;
