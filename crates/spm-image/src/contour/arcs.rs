@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 /// Least number of chords of a part.
 const SHORTEST: usize = 3;
 /// Least noise of the angle, in radians: of an outline without noise, what pixels and chords leave.
-const FINEST: f64 = 0.03;
+pub(super) const FINEST: f64 = 0.03;
 /// How far, in chords, a boundary looks for a better place at once.
 const REACH: usize = 4;
 /// Sweeps over the boundaries.
@@ -89,10 +89,8 @@ impl Chain {
     }
 
     /// Few kinks that fit as well as the candidates: `(vertex of each kink, curvature after it)`.
-    pub(super) fn reduce(&self, mut kinks: Vec<usize>) -> Vec<(usize, f64)> {
-        let n = self.n();
-        let sigma2 = self.rss(&kinks) / (n as f64 - kinks.len() as f64).max(1.0);
-        let price = 4.0 * sigma2.max(FINEST * FINEST) * (n as f64).ln();
+    pub(super) fn reduce(&self, mut kinks: Vec<usize>, sigma: f64) -> Vec<(usize, f64)> {
+        let price = 4.0 * sigma * sigma * (self.n() as f64).ln();
         self.settle(&mut kinks);
         loop {
             let now = self.rss(&kinks);
@@ -236,22 +234,24 @@ impl Chain {
     }
 }
 
-/// Of candidates with their jumps, the largest of every crowd closer than [`SHORTEST`] chords, round the closed curve.
+/// Of candidates with their jumps, the largest of every crowd closer than [`SHORTEST`] chords, round the closed curve; and, where
+/// there is room, a place as far on either side: a corner is a part between two kinks.
 pub(super) fn thin_out(jumps: &[(usize, f64)], n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..jumps.len()).collect();
     order.sort_by(|&a, &b| jumps[b].1.abs().total_cmp(&jumps[a].1.abs()).then(a.cmp(&b)));
     let mut taken = vec![false; n];
-    let mut out = Vec::new();
-    for k in order {
-        let i = jumps[k].0;
-        let near = (0..2 * SHORTEST - 1).any(|d| taken[(i + n + d - (SHORTEST - 1)) % n]);
-        if !near {
+    let mut take = |i: usize| {
+        if !(0..2 * SHORTEST - 1).any(|d| taken[(i + n + d - (SHORTEST - 1)) % n]) {
             taken[i] = true;
-            out.push(i);
         }
-    }
-    out.sort_unstable();
-    out
+    };
+    let largest: Vec<usize> = order.iter().map(|&k| jumps[k].0).collect();
+    largest.iter().for_each(|&i| take(i));
+    largest.iter().for_each(|&i| {
+        take((i + SHORTEST) % n);
+        take((i + n - SHORTEST) % n);
+    });
+    (0..n).filter(|&i| taken[i]).collect()
 }
 
 impl Chain {

@@ -6,7 +6,7 @@ use spm_linalg::{LinalgError, check};
 use spm_solvers::{Certificate, Status};
 use spm_timeseries::{Series, TimeSeriesError, TrendFilter, noise_level};
 
-use super::arcs::{Chain, Part, thin_out};
+use super::arcs::{Chain, FINEST, Part, thin_out};
 use super::outline::{Contour, distance};
 use super::refine::refine;
 use crate::ImageError;
@@ -30,14 +30,14 @@ const STRENGTH: f64 = 0.3;
 /// The penalty shrinks curvature and splits a step of it into several. Therefore the kinks of the trend are only
 /// candidates: a continuous closed chain of lines with these kinks is fitted to the angle without a penalty, kinks move to the
 /// best place nearby, and the one that costs least goes as long as that raises the residual sum of squares by less than
-/// `4 sigma^2 ln n`, sigma at least 0.03 radians. Last, lengths and curvatures of what remains are fitted to the points, the closed chain of arcs nearest to them in
+/// `4 sigma^2 ln n`. Last, lengths and curvatures of what remains are fitted to the points, the closed chain of arcs nearest to them in
 /// least squares. These are the [parts](CurvatureProfile::parts). The total turning is a full circle by construction and
 /// tests nothing.
 ///
 /// | parameter | default | range | meaning |
 /// |---|---|---|---|
 /// | `spacing` | 1 | finite, `> 0` | length of a chord, in pixels |
-/// | `lambda` | `0.3 sigma sqrt(n)` | finite, `>= 0` | weight of the steps of curvature; sigma is the noise of the angle, n the number of chords |
+/// | `lambda` | `0.3 sigma sqrt(n)` | finite, `>= 0` | weight of the steps of curvature; sigma is the noise of the angle, at least 0.03 radians, n the number of chords |
 ///
 /// ```
 /// use spm_image::contour::{Contour, Curvature};
@@ -134,7 +134,7 @@ impl Curvature {
         };
         let (s, angle) = (round(&middle, length), round(&theta, TAU));
         let series = Series::new(&angle).positions(&s);
-        let sigma = noise_level(series).map_err(time_series)?;
+        let sigma = noise_level(series).map_err(time_series)?.max(FINEST);
         let lambda = self.lambda.unwrap_or(STRENGTH * sigma * (n as f64).sqrt());
         let fit = TrendFilter::new(1, lambda).fit(series).map_err(time_series)?;
         let slope = |i: usize| (fit.x()[i] - fit.x()[i - 1]) / (s[i] - s[i - 1]);
@@ -153,7 +153,7 @@ impl Curvature {
             .collect();
         let raw = raw.collect();
         let chain = Chain::new(vertex.clone(), &middle, &theta, length);
-        let kinks = chain.reduce(thin_out(&jumps, n));
+        let kinks = chain.reduce(thin_out(&jumps, n), sigma);
         let arcs = chain.arcs(&kinks);
         let first = kinks.first().map_or(0, |k| k.0);
         let turned = |i: usize| (first + i) % n;
