@@ -75,7 +75,6 @@ fn curvature_of_a_noisy_bone() {
         assert_eq!(notch.len(), 1, "seed {seed}: {:?}", p.parts);
         assert!((notch[0] / 16.0 - 1.0).abs() < 0.08, "seed {seed}: {notch:?}");
     }
-    println!("parts {error:.4}, trend filter {smooth:.4}, best Gaussian {gauss:.4}, raw {raw:.4}");
     assert!(error < 0.006 && error < 0.8 * gauss && smooth < gauss && raw > 0.08);
 }
 

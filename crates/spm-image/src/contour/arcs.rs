@@ -8,7 +8,7 @@ const SHORTEST: usize = 3;
 pub(super) const FINEST: f64 = 0.03;
 /// How far, in chords, a boundary looks for a better place at once.
 const REACH: usize = 4;
-/// Sweeps over the boundaries.
+/// Sweeps over the boundaries at the end; one after every removal.
 const SWEEPS: usize = 20;
 /// A part that turns less than this, in radians, is straight.
 const STRAIGHT: f64 = 0.15;
@@ -91,7 +91,6 @@ impl Chain {
     /// Few kinks that fit as well as the candidates: `(vertex of each kink, curvature after it)`.
     pub(super) fn reduce(&self, mut kinks: Vec<usize>, sigma: f64) -> Vec<(usize, f64)> {
         let price = 4.0 * sigma * sigma * (self.n() as f64).ln();
-        self.settle(&mut kinks);
         loop {
             let now = self.rss(&kinks);
             let without = |k: usize| {
@@ -107,11 +106,12 @@ impl Chain {
                     if kinks.len() < 2 {
                         kinks.clear();
                     }
-                    self.settle(&mut kinks);
+                    self.settle(&mut kinks, 1);
                 }
                 _ => break,
             }
         }
+        self.settle(&mut kinks, SWEEPS);
         let values = self.solve(&kinks).0;
         (0..kinks.len())
             .map(|k| {
@@ -122,9 +122,9 @@ impl Chain {
     }
 
     /// Moves every kink to the best place near it, over and over.
-    fn settle(&self, kinks: &mut [usize]) {
+    fn settle(&self, kinks: &mut [usize], sweeps: usize) {
         let n = self.n();
-        for _ in 0..SWEEPS {
+        for _ in 0..sweeps {
             let mut moved = false;
             for k in 0..kinks.len() {
                 let (here, mut best) = (kinks[k], self.rss(kinks));
