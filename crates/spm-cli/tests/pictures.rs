@@ -95,6 +95,29 @@ fn missing_pixels_are_filled_and_given_ones_kept() {
 }
 
 #[test]
+fn a_model_is_trained_on_a_folder_and_enlarges() {
+    let f = Folder::new();
+    let clean = picture(&f, "clean.pgm", 0.0);
+    let folder = f.path("folder");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(picture(&f, "p.pgm", 0.02), folder.join("a.pgm")).unwrap();
+    std::fs::write(folder.join("notes.txt"), "not an image").unwrap();
+    let (model, out) = (f.path("m.spm"), f.path("out.png"));
+    for method in ["zeyde", "anchored"] {
+        let words = format!("superres-train {{}} -o {{}} --scale 2 --method {method} --atoms 16 --iters 2");
+        let j = json(&words, &[&folder, &model], 0);
+        assert!(j["patches"].as_u64().unwrap() > 100 && j["atoms"] == 16, "{j}");
+        let j = json("superres {} -o {} --scale 2 --model {}", &[&clean, &out, &model], 0);
+        assert_eq!((&j["status"], &j["scale"]), (&"converged".into(), &2.into()));
+        assert!(out.exists());
+    }
+    assert!(json("info {}", &[&model], 0)["kind"].as_str().unwrap().contains("super"));
+    refused("superres {} -o {} --scale 3 --model {}", &[&clean, &out, &model], "m.spm");
+    refused("superres {} -o {} --model {}", &[&clean, &out, &clean], "clean.pgm");
+    refused("superres-train {} -o {} --scale 2", &[&f.path("nowhere"), &model], "nowhere");
+}
+
+#[test]
 fn identical_pictures() {
     let f = Folder::new();
     let clean = picture(&f, "clean.pgm", 0.0);

@@ -7,6 +7,7 @@ pub mod inpaint;
 pub mod metrics;
 pub mod patches;
 pub mod resize;
+pub mod superres;
 pub mod tv;
 
 mod error;

@@ -1,4 +1,4 @@
-//! Denoising and inpainting with a learned dictionary: gains, edge cases, cancellation.
+//! Denoising, inpainting and super-resolution with learned dictionaries: gains, edge cases, cancellation.
 #![allow(clippy::unwrap_used)]
 
 use std::ops::ControlFlow;
@@ -6,6 +6,8 @@ use std::ops::ControlFlow;
 use spm_image::denoise_ksvd::KsvdDenoise;
 use spm_image::inpaint::{KsvdInpaint, fill_smoothly};
 use spm_image::metrics::psnr;
+use spm_image::resize::Bicubic;
+use spm_image::superres::{SuperResMethod, SuperResTrainer};
 use spm_image::{Gray, Image, ImageError, Rgb, estimate_sigma};
 use spm_linalg::testing::Rng;
 use spm_solvers::Status;
@@ -215,4 +217,62 @@ fn the_ends_of_the_range_of_inpainting() {
     for bad in [quick.clone().patch(1), quick.clone().rounds(0), quick.clone().sigma(-1.0)] {
         assert!(bad.run(y.view(), &mask).is_err());
     }
+}
+
+/// Images of edges and stripes at many angles, larger than life: what the small ones below are made of.
+fn edges(side: usize, seed: u64) -> Gray<f32> {
+    let mut rng = Rng::new(seed);
+    let angles: Vec<(f32, f32)> = (0..6)
+        .map(|_| {
+            let a = rng.below(360) as f32;
+            (a.to_radians().cos(), a.to_radians().sin())
+        })
+        .collect();
+    let value = |k: usize| {
+        let (i, j) = ((k / side) as f32, (k % side) as f32);
+        let waves: f32 = angles
+            .iter()
+            .enumerate()
+            .map(|(n, (c, s))| ((c * i + s * j) * (0.12 + 0.03 * n as f32)).sin().signum())
+            .sum();
+        0.5 + 0.07 * waves
+    };
+    Gray::new(side, side, (0..side * side).map(value).collect()).unwrap()
+}
+
+#[test]
+fn trained_models_enlarge_better_than_bicubic_interpolation() {
+    let (scale, bicubic) = (2, Bicubic::new());
+    let images: Vec<Gray<f32>> = (0..3).map(|k| edges(96, k)).collect();
+    let truth = edges(80, 11);
+    let small = bicubic.resize(truth.view(), (40, 40)).unwrap();
+    let db = |a: &Gray<f32>| psnr(truth.view(), a.view(), 1.0).unwrap();
+    let before = db(&bicubic.resize(small.view(), (80, 80)).unwrap());
+    for method in [SuperResMethod::Zeyde, SuperResMethod::Anchored] {
+        let trainer = SuperResTrainer::new(scale).method(method).atoms(64).max_iter(4).patches(6000);
+        let trained = trainer.train(&images).unwrap();
+        let model = &trained.model;
+        assert_eq!((trained.status, model.n_atoms(), model.scale), (Status::Converged, 64, 2));
+        let large = model.upscale(small.view()).unwrap();
+        assert!(db(&large) > before + 0.5, "{method:?}: {before} -> {}", db(&large));
+        // A grey image in colours stays grey, up to rounding.
+        let rgb = Rgb::new(40, 40, small.data().repeat(3)).unwrap();
+        let colour = model.upscale_rgb(rgb.view()).unwrap();
+        assert!((0..3).all(|c| colour.plane(c).iter().zip(large.data()).all(|(a, b)| (a - b).abs() < 1e-5)));
+        #[cfg(feature = "serde")]
+        {
+            let bytes = spm_models::file::to_bytes(model).unwrap();
+            let back: spm_image::superres::SuperResModel = spm_models::file::from_bytes(&bytes).unwrap();
+            assert_eq!(&back, model);
+        }
+        let thin = Gray::<f32>::zeros(2, 9).unwrap();
+        assert!(matches!(model.upscale(thin.view()), Err(ImageError::TooSmall { .. })));
+        let mut broken = model.clone();
+        broken.atoms.pop();
+        assert!(broken.validate().is_err() && broken.upscale(small.view()).is_err());
+    }
+    let flat = vec![Gray::<f32>::new(40, 40, vec![0.5; 1600]).unwrap()];
+    assert!(matches!(SuperResTrainer::new(2).train(&flat), Err(ImageError::Linalg(_))));
+    assert!(SuperResTrainer::new(5).train(&images).is_err());
+    assert!(SuperResTrainer::new(2).train::<f32>(&[]).is_err());
 }

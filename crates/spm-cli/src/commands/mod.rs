@@ -12,5 +12,6 @@ pub(crate) mod lasso;
 mod lasso_missing;
 mod lasso_structured;
 pub(crate) mod omp;
+pub(crate) mod superres;
 pub(crate) mod trend;
 pub(crate) mod tv1d;

@@ -4,7 +4,7 @@ mod pass;
 mod train;
 
 pub(crate) use pass::{Pass, Sums};
-pub(crate) use train::{cosines, sample, train};
+pub(crate) use train::{cosines, from_model, sample, train};
 
 use spm_linalg::Scalar;
 

@@ -98,7 +98,7 @@ pub(crate) fn cosines<T: Scalar, const C: usize>(
 }
 
 /// An error of `spm-models` as one of this crate.
-fn from_model(e: ModelError) -> ImageError {
+pub(crate) fn from_model(e: ModelError) -> ImageError {
     match e {
         ModelError::Linalg(e) => e.into(),
         ModelError::Solve(e) => e.into(),
