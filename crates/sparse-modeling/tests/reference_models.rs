@@ -132,6 +132,25 @@ fn generalized_lasso() {
 }
 
 #[test]
+fn signal_approximation() {
+    for case in cases("signal_approximation") {
+        let y = array(&case["y"]).data;
+        let n = y.len();
+        let mut identity = vec![0.0; n * n];
+        (0..n).for_each(|i| identity[i * (n + 1)] = 1.0);
+        let data = Xy::new(Design::dense(&identity, n, n).unwrap(), &y);
+        let order = usize::from(case["params"]["kind"] == "trend");
+        let scale = num(&case["objective_at_zero"]);
+        let solution = &case["solutions"][0];
+        let model = GeneralizedLasso::new(num(&solution["alpha"]), Structure::trend(order, 0.0, 1.0));
+        let fit = model.fit_intercept(false).tol(1e-7).fit(data).unwrap();
+        let name = format!("{}: {} iterations, gap {:e}", case["name"], fit.report.last.iter, fit.gap());
+        assert!(fit.status().is_converged(), "{name}");
+        assert!((fit.objective() - num(&solution["objective"])).abs() <= 1e-7 * scale, "{name}");
+    }
+}
+
+#[test]
 fn missing_values() {
     for case in cases("hmlasso") {
         let (x, _, y) = common::regression_data(&case["data"]);

@@ -14,7 +14,7 @@ pub use dictionary::{Coder, Codes, Dictionary, Ksvd, Omp};
 pub use error::ModelError;
 pub use estimator::{Fit, Predict, Score};
 pub use linear::{
-    CovarianceNorm, ElasticNet, FitControl, FittedGeneralized, FittedHmLasso, FittedLinear, FittedMultiTask,
-    GeneralizedLasso, GroupLasso, HmLasso, LarsKnot, LarsPath, Lasso, LassoLars, LinearModel, MultiTaskLasso,
-    MultiXy, Solver, Structure,
+    CovarianceNorm, ElasticNet, Family, FitControl, FittedGeneralized, FittedGlm, FittedHmLasso,
+    FittedLinear, FittedMultiTask, GeneralizedLasso, GroupLasso, HmLasso, LarsKnot, LarsPath, Lasso,
+    LassoLars, LinearModel, MultiTaskLasso, MultiXy, Slope, Solver, SparseGlm, Structure,
 };

@@ -137,10 +137,20 @@ impl<T: Scalar> Newton<T> {
         self.direction[..size].iter().all(|v| v.is_finite())
     }
 
-    /// `w ← start + share·direction` on the support.
+    /// `w ← start + share·direction` on the support, zero in the blocks that would turn round.
     pub(super) fn try_step(&self, share: T, w: &mut [T]) {
         for (a, &(i, _, _)) in self.support.iter().enumerate() {
             w[i] = self.start[a] + share * self.direction[a];
+        }
+        // A block that turns round has passed zero, where it may want to stay.
+        for (place, &(_, first)) in self.blocks.iter().enumerate() {
+            let end = self.blocks.get(place + 1).map_or(self.support.len(), |next| next.1);
+            let along: T = (first..end).map(|a| self.start[a] * w[self.support[a].0]).sum();
+            if along <= T::zero() {
+                for &(i, _, _) in &self.support[first..end] {
+                    w[i] = T::zero();
+                }
+            }
         }
     }
 

@@ -1,0 +1,513 @@
+//! Logistic, Huber and Poisson regression with an elastic-net penalty.
+
+use spm_linalg::{DesignMatrix, LinearOperator, Scalar, check, vecops};
+use spm_solvers::kkt::duality_gap_at;
+use spm_solvers::loss::{Huber, Logistic, Loss, Poisson};
+use spm_solvers::{Certificate, Status};
+
+use super::penalty::FeaturePenalty;
+use super::{ElasticNet, default_tol, prepared};
+use crate::{Design, Fit, ModelError, Predict, Xy};
+
+/// What the response is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Family<T> {
+    /// 0 or 1, or a share in `[0, 1]`: loss `log(1 + exp p) − y p`.
+    Logistic,
+    /// Real with outliers: loss `r²/2` for `|r| <= delta`, `delta (|r| − delta/2)` beyond, with `r = y − p`.
+    Huber {
+        /// Where the loss turns linear, in units of `y`.
+        delta: T,
+    },
+    /// Counts `>= 0`: loss `exp p − y p`.
+    Poisson,
+}
+
+/// Sparse logistic, Huber or Poisson regression.
+///
+/// Minimises
+/// $$\frac{1}{n} \sum_i s_i\, \ell(y_i, b + x_i^\top w) + \alpha \sum_j v_j \bigl(\rho |w_j| + \tfrac{1 - \rho}{2} w_j^2\bigr)$$
+/// in plain text `1/n * sum_i s_i loss(y_i, b + x_i w) + alpha * sum_j v_j (r |w_j| + (1 - r)/2 w_j^2)` with `r = l1_ratio`, over `w`
+/// (length p) and the intercept `b`, with the loss of the [`Family`]. Sample weights `s` are normalised to sum n.
+///
+/// | parameter | default | range | meaning |
+/// |---|---|---|---|
+/// | `family` | – | | the loss |
+/// | `alpha` | – | finite, `> 0` | regularisation strength; from [`alpha_max`](Self::alpha_max) on, every penalised coefficient is 0 |
+/// | `l1_ratio` | 1 | `(0, 1]` | share of the L1 penalty |
+/// | `fit_intercept` | true | | |
+/// | `positive` | false | | only coefficients `>= 0` |
+/// | `penalty_weights` | none | `> 0`, length p | `v`, factor of the penalty of each feature |
+/// | `tol` | 1e-6 (1.2e-4 in `f32`) | `> 0` | duality gap relative to what the loss at `w = 0` is above its least value |
+/// | `max_iter` | 200 | | reweighted least-squares problems |
+///
+/// Proximal Newton: each iteration fits an [`ElasticNet`] to the working response with the working weights and goes towards it
+/// as far as the objective decreases. The gap is evaluated at a dual point made exactly feasible: the gradient of the loss,
+/// shrunk on the heavier side until it sums to 0 (the intercept), and then as a whole until the penalty holds it.
+///
+/// Sources: Friedman, Hastie and Tibshirani 2010, *Regularization paths for generalized linear models via coordinate descent*,
+/// section 3; Lee, Sun and Saunders 2014, *Proximal Newton-type methods*; Huber 1981, section 7.8 (reweighting).
+///
+/// ```
+/// use spm_models::{Design, Family, Fit, SparseGlm, Xy};
+/// let x = [-2.0_f64, -1.0, 0.5, -0.5, 1.0, 2.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0];
+/// let y = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+/// let data = Xy::new(Design::dense(&x, 6, 2)?, &y);
+/// let fitted = SparseGlm::new(Family::Logistic, 0.1).fit(data)?.require_converged()?;
+/// assert!(fitted.coef[0] > 0.0 && fitted.gap() <= 1e-6 * fitted.objective_at_zero);
+/// assert!(fitted.predict_mean(data.x)?.iter().all(|p| (0.0..=1.0).contains(p)));
+/// # Ok::<(), spm_models::ModelError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SparseGlm<T = f64> {
+    /// The loss.
+    pub family: Family<T>,
+    /// Regularisation strength.
+    pub alpha: T,
+    /// The share of the L1 penalty, in `(0, 1]`.
+    pub l1_ratio: T,
+    /// Fit an intercept (unpenalised).
+    pub fit_intercept: bool,
+    /// Allow only coefficients `>= 0`.
+    pub positive: bool,
+    /// A factor of the penalty for each feature, length p, `> 0`.
+    pub penalty_weights: Option<Vec<T>>,
+    /// Duality gap at which to stop, relative.
+    pub tol: T,
+    /// At most this many reweighted problems.
+    pub max_iter: usize,
+}
+
+/// Halvings of a step before it is given up.
+const HALVINGS: i32 = 30;
+/// Whole steps that are taken although the objective does not tell whether they help.
+const FLAT: usize = 10;
+
+impl<T: Scalar> SparseGlm<T> {
+    /// The model of strength `alpha` with the default options.
+    #[must_use]
+    pub fn new(family: Family<T>, alpha: T) -> Self {
+        Self {
+            family,
+            alpha,
+            l1_ratio: T::one(),
+            fit_intercept: true,
+            positive: false,
+            penalty_weights: None,
+            tol: default_tol(),
+            max_iter: 200,
+        }
+    }
+
+    /// Sets the share of the L1 penalty.
+    #[must_use]
+    pub fn l1_ratio(mut self, l1_ratio: T) -> Self {
+        self.l1_ratio = l1_ratio;
+        self
+    }
+
+    /// Sets whether an intercept is fitted.
+    #[must_use]
+    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
+        self.fit_intercept = fit_intercept;
+        self
+    }
+
+    /// Sets whether coefficients must be `>= 0`.
+    #[must_use]
+    pub fn positive(mut self, positive: bool) -> Self {
+        self.positive = positive;
+        self
+    }
+
+    /// Sets the penalty factors of the features.
+    #[must_use]
+    pub fn penalty_weights(mut self, weights: Vec<T>) -> Self {
+        self.penalty_weights = Some(weights);
+        self
+    }
+
+    /// Sets the tolerance.
+    #[must_use]
+    pub fn tol(mut self, tol: T) -> Self {
+        self.tol = tol;
+        self
+    }
+
+    /// Sets the iteration limit.
+    #[must_use]
+    pub fn max_iter(mut self, max_iter: usize) -> Self {
+        self.max_iter = max_iter;
+        self
+    }
+
+    /// The smallest `alpha` for which every coefficient is 0, with the other options as they are.
+    ///
+    /// # Errors
+    /// As [`fit`](Fit::fit).
+    pub fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
+        let weights = self.check(data)?;
+        let loss = self.loss(data.y, &weights)?;
+        let mut state = State::new(&*loss, data.x, self.fit_intercept);
+        state.fit_intercept_alone(self, &weights);
+        let mut corr = vec![T::zero(); data.x.ncols()];
+        data.x.apply_adjoint(&state.slope, &mut corr, spm_linalg::Workspace::new(data.x.scratch()).stack());
+        let mut alpha = T::zero();
+        for (j, &u) in corr.iter().enumerate() {
+            let v = self.penalty_weights.as_ref().map_or(T::one(), |v| v[j]);
+            alpha = alpha.max(if self.positive { -u } else { u.abs() } / (v * self.l1_ratio));
+        }
+        Ok(alpha * (T::one() + T::of(16.0) * T::epsilon()))
+    }
+
+    fn check(&self, data: Xy<'_, T>) -> Result<Vec<T>, ModelError> {
+        check::positive("alpha", self.alpha)?;
+        check::positive("l1_ratio", self.l1_ratio)?;
+        check::non_negative("1 - l1_ratio", T::one() - self.l1_ratio)?;
+        check::positive("tol", self.tol)?;
+        data.validate()?;
+        data.x.check_finite("X")?;
+        if let Some(v) = &self.penalty_weights {
+            check::len("penalty_weights", data.x.ncols(), v.len())?;
+            check::all_non_negative("penalty_weights", v)?;
+            for &v in v {
+                check::positive("penalty_weights", v)?;
+            }
+        }
+        let n = data.y.len();
+        data.sample_weight.map_or_else(|| Ok(vec![T::one(); n]), |w| prepared::normalised(w, n))
+    }
+
+    /// The mean loss.
+    fn loss<'a>(&self, y: &'a [T], weights: &'a [T]) -> Result<Box<dyn Loss<T> + 'a>, ModelError> {
+        Ok(match self.family {
+            Family::Logistic => Box::new(Logistic::new(y)?.weights(weights)?.mean()),
+            Family::Huber { delta } => Box::new(Huber::new(y, delta)?.weights(weights)?.mean()),
+            Family::Poisson => Box::new(Poisson::new(y)?.weights(weights)?.mean()),
+        })
+    }
+
+    /// The least loss any predictions can have.
+    fn saturated(&self, y: &[T], weights: &[T]) -> T {
+        let entropy = |v: T| if v > T::zero() { -v * v.ln() } else { T::zero() };
+        let one = |y: T| match self.family {
+            Family::Logistic => entropy(y) + entropy(T::one() - y),
+            Family::Huber { .. } => T::zero(),
+            Family::Poisson => y + entropy(y),
+        };
+        y.iter().zip(weights).map(|(&y, &w)| w * one(y)).sum::<T>() / T::of_usize(y.len())
+    }
+
+    /// Curvature of the quadratic model of one observation at the prediction `p`.
+    fn curvature(&self, p: T, y: T) -> T {
+        match self.family {
+            Family::Logistic => {
+                let e = (-p.abs()).exp();
+                e / ((T::one() + e) * (T::one() + e))
+            }
+            // The quadratic that touches the loss here and at −r lies above it everywhere.
+            Family::Huber { delta } => {
+                let r = (y - p).abs();
+                if r > delta { delta / r } else { T::one() }
+            }
+            Family::Poisson => p.exp(),
+        }
+    }
+
+    fn penalty(&self) -> Result<FeaturePenalty<'_, T>, ModelError> {
+        let (l1, l2) = (self.alpha * self.l1_ratio, self.alpha * (T::one() - self.l1_ratio));
+        Ok(FeaturePenalty::new(l1, l2, self.penalty_weights.as_deref(), self.positive)?)
+    }
+}
+
+/// A point with everything that is known about it.
+#[derive(Debug)]
+struct State<'a, T: Scalar> {
+    loss: &'a dyn Loss<T>,
+    x: Design<'a, T>,
+    fit_intercept: bool,
+    coef: Vec<T>,
+    intercept: T,
+    prediction: Vec<T>,
+    /// Gradient of the mean loss.
+    slope: Vec<T>,
+    value: T,
+}
+
+impl<'a, T: Scalar> State<'a, T> {
+    fn new(loss: &'a dyn Loss<T>, x: Design<'a, T>, fit_intercept: bool) -> Self {
+        let n = x.nrows();
+        let mut this = Self {
+            loss,
+            x,
+            fit_intercept,
+            coef: vec![T::zero(); x.ncols()],
+            intercept: T::zero(),
+            prediction: vec![T::zero(); n],
+            slope: vec![T::zero(); n],
+            value: T::zero(),
+        };
+        this.evaluate();
+        this
+    }
+
+    fn evaluate(&mut self) {
+        self.prediction.fill(self.intercept);
+        for (j, &w) in self.coef.iter().enumerate().filter(|(_, w)| **w != T::zero()) {
+            self.x.col_axpy(j, w, &mut self.prediction);
+        }
+        self.value = self.loss.grad_into(&self.prediction, &mut self.slope);
+    }
+
+    /// The quadratic model: weights `h` of the observations (with the sample weights) and working response.
+    fn model(&self, glm: &SparseGlm<T>, y: &[T], weights: &[T]) -> (Vec<T>, Vec<T>) {
+        let n = T::of_usize(y.len());
+        let mut h: Vec<T> =
+            (0..y.len()).map(|i| weights[i] * glm.curvature(self.prediction[i], y[i])).collect();
+        let floor = T::of(1e-6).max(T::epsilon()) * vecops::norm_inf(&h);
+        for (h, &w) in h.iter_mut().zip(weights) {
+            *h = h.max(floor * w.min(T::one()));
+        }
+        let z = (0..y.len())
+            .map(|i| {
+                if h[i] > T::zero() {
+                    self.prediction[i] - n * self.slope[i] / h[i]
+                } else {
+                    self.prediction[i]
+                }
+            })
+            .collect();
+        (h, z)
+    }
+
+    /// Minimises over the intercept by Newton steps with the coefficients as they are.
+    fn fit_intercept_alone(&mut self, glm: &SparseGlm<T>, weights: &[T]) {
+        if !self.fit_intercept {
+            return;
+        }
+        for _ in 0..100 {
+            let n = T::of_usize(weights.len());
+            let slope = vecops::sum(&self.slope);
+            let size: T = self.slope.iter().map(|v| v.abs()).sum();
+            if slope.abs() <= T::of(4.0) * T::epsilon() * size {
+                break;
+            }
+            let curvature: T =
+                (0..weights.len()).map(|i| weights[i] * self.curvature_at(glm, i, weights[i], n)).sum::<T>()
+                    / n;
+            let (from, before) = (self.intercept, self.value);
+            let mut moved = false;
+            for halving in 0..HALVINGS {
+                self.intercept = from - slope / curvature * T::of(0.5).powi(halving);
+                self.evaluate();
+                if self.value <= before {
+                    moved = self.intercept != from;
+                    break;
+                }
+            }
+            if !moved {
+                self.intercept = from;
+                self.evaluate();
+                break;
+            }
+        }
+    }
+
+    /// The curvature of observation `i`, whose target is recovered from the slope where it matters (Huber).
+    fn curvature_at(&self, glm: &SparseGlm<T>, i: usize, weight: T, n: T) -> T {
+        let residual = if weight > T::zero() { n * self.slope[i] / weight } else { T::zero() };
+        let p = self.prediction[i];
+        match glm.family {
+            // On the linear part the slope is the bound: a small curvature makes long steps, which are halved.
+            Family::Huber { delta } => {
+                if residual.abs() >= delta {
+                    T::of(0.05)
+                } else {
+                    T::one()
+                }
+            }
+            _ => glm.curvature(p, p - residual),
+        }
+    }
+}
+
+impl<T: Scalar> Fit<Xy<'_, T>> for SparseGlm<T> {
+    type Fitted = FittedGlm<T>;
+    type Error = ModelError;
+
+    /// # Errors
+    /// [`ModelError::Linalg`] for options or responses outside their range, lengths that disagree, empty data, and values that are
+    /// NaN or infinite. Not converging is a status of the result.
+    fn fit(&self, data: Xy<'_, T>) -> Result<FittedGlm<T>, ModelError> {
+        let weights = self.check(data)?;
+        let loss = self.loss(data.y, &weights)?;
+        let penalty = self.penalty()?;
+        let value = |w: &[T]| spm_linalg::Prox::value(&penalty, w);
+        let n = T::of_usize(data.y.len());
+        let mut state = State::new(&*loss, data.x, self.fit_intercept);
+        state.fit_intercept_alone(self, &weights);
+        let objective_at_zero = state.value;
+        let scale = objective_at_zero - self.saturated(data.y, &weights);
+        let bound = self.tol * scale.max(T::epsilon() * objective_at_zero.abs());
+        let mut certificate = self.certificate(&state, &penalty);
+        let (mut status, mut iter, mut flat) = (Status::MaxIterations, 0, 0);
+        while certificate.gap() > bound && iter < self.max_iter {
+            iter += 1;
+            let (h, z) = state.model(self, data.y, &weights);
+            let total = vecops::sum(&h);
+            // 1/(2n) Σ h (z − p)² + alpha g: with weights that sum to n, alpha is n/Σh as large.
+            let inner = (T::of(0.1) * certificate.gap() / scale.max(T::epsilon())).min(T::of(1e-3));
+            let mut model = ElasticNet::new(self.alpha * n / total, self.l1_ratio)
+                .fit_intercept(self.fit_intercept)
+                .positive(self.positive)
+                .tol((T::of(1e-2) * inner).max(T::of(4.0) * T::epsilon()))
+                .max_iter(10_000);
+            model.penalty_weights.clone_from(&self.penalty_weights);
+            let step = model.fit(Xy::new(data.x, &z).sample_weight(&h))?;
+            let before = state.value + value(&state.coef);
+            let (from, from_intercept) = (state.coef.clone(), state.intercept);
+            let mut moved = false;
+            for halving in 0..HALVINGS {
+                let share = T::of(0.5).powi(halving);
+                for ((w, &a), &b) in state.coef.iter_mut().zip(&from).zip(&step.coef) {
+                    *w = if halving == 0 { b } else { a + share * (b - a) };
+                }
+                state.intercept = from_intercept + share * (step.intercept - from_intercept);
+                state.evaluate();
+                state.fit_intercept_alone(self, &weights);
+                let here = state.value + value(&state.coef);
+                if here < before {
+                    moved = true;
+                    break;
+                }
+                // The objective is flat to rounding well before the gap, which is of first order, closes.
+                if halving == 0 && flat < FLAT && here <= before + T::of(8.0) * T::epsilon() * before.abs() {
+                    flat += 1;
+                    moved = true;
+                    break;
+                }
+            }
+            if !moved {
+                state.coef = from;
+                state.intercept = from_intercept;
+                state.evaluate();
+            }
+            let here = self.certificate(&state, &penalty);
+            certificate = Certificate::new(here.primal, here.dual.max(certificate.dual));
+            if !moved {
+                break;
+            }
+        }
+        if certificate.gap() <= bound {
+            status = Status::Converged;
+        }
+        Ok(FittedGlm {
+            family: self.family,
+            coef: state.coef,
+            intercept: state.intercept,
+            alpha: self.alpha,
+            objective_at_zero,
+            certificate,
+            status,
+            iterations: iter,
+        })
+    }
+}
+
+impl<T: Scalar> SparseGlm<T> {
+    /// Objective and dual value at the state.
+    fn certificate(&self, state: &State<'_, T>, penalty: &FeaturePenalty<'_, T>) -> Certificate<T> {
+        let mut theta = state.slope.clone();
+        if self.fit_intercept {
+            // The heavier side shrinks towards 0, which keeps every entry in the domain of the conjugate.
+            let up: T = theta.iter().filter(|v| **v > T::zero()).copied().sum();
+            let down: T = -theta.iter().filter(|v| **v < T::zero()).copied().sum::<T>();
+            for v in &mut theta {
+                if *v > T::zero() && up > down {
+                    *v *= down / up;
+                } else if *v < T::zero() && down > up {
+                    *v *= up / down;
+                }
+            }
+        }
+        let dual = duality_gap_at(state.loss, &state.x, penalty, &state.coef, &theta).dual;
+        Certificate::new(state.value + spm_linalg::Prox::value(penalty, &state.coef), dual)
+    }
+}
+
+/// A fitted sparse generalized linear model, with proof of how well it was solved.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+#[must_use = "a fit says whether it converged: see `status` or `require_converged`"]
+pub struct FittedGlm<T> {
+    /// The loss.
+    pub family: Family<T>,
+    /// Coefficients, length p; those not selected are exactly 0.
+    pub coef: Vec<T>,
+    /// Intercept; 0 if none was fitted.
+    pub intercept: T,
+    /// The regularisation strength it was fitted with.
+    pub alpha: T,
+    /// The objective with all coefficients 0 (and the best intercept).
+    pub objective_at_zero: T,
+    /// The objective reached and a lower bound of the optimal one.
+    pub certificate: Certificate<T>,
+    /// Why the fit stopped.
+    pub status: Status,
+    /// Reweighted problems solved.
+    pub iterations: usize,
+}
+
+impl<T: Scalar> FittedGlm<T> {
+    /// The objective at the solution.
+    pub fn objective(&self) -> T {
+        self.certificate.primal
+    }
+
+    /// The absolute duality gap: no coefficients have an objective lower by more than this.
+    pub fn gap(&self) -> T {
+        self.certificate.gap()
+    }
+
+    /// Turns a fit that did not reach its tolerance into an error.
+    ///
+    /// # Errors
+    /// [`ModelError::NotConverged`].
+    pub fn require_converged(self) -> Result<Self, ModelError> {
+        if self.status.is_converged() {
+            Ok(self)
+        } else {
+            Err(ModelError::NotConverged { status: self.status, gap: self.gap().as_f64() })
+        }
+    }
+
+    /// How many features are selected.
+    pub fn nnz(&self) -> usize {
+        self.coef.iter().filter(|w| **w != T::zero()).count()
+    }
+
+    /// The expected response for the rows of `x`: a probability, a value, a rate.
+    ///
+    /// # Errors
+    /// As [`Predict::predict_into`].
+    pub fn predict_mean(&self, x: Design<'_, T>) -> Result<Vec<T>, ModelError> {
+        let mut out = self.predict(x)?;
+        for v in &mut out {
+            *v = match self.family {
+                Family::Logistic => (T::one() + (-*v).exp()).recip(),
+                Family::Huber { .. } => *v,
+                Family::Poisson => v.exp(),
+            };
+        }
+        Ok(out)
+    }
+}
+
+/// The linear predictor `b + X w`; see [`FittedGlm::predict_mean`] for the response.
+impl<T: Scalar> Predict<T> for FittedGlm<T> {
+    fn predict_into(&self, x: Design<'_, T>, out: &mut [T]) -> Result<(), ModelError> {
+        super::model::predict_into(&self.coef, self.intercept, x, out)
+    }
+}
