@@ -7,6 +7,7 @@ use num_traits::{Float, NumAssign};
 
 use crate::vecops::SimdScalar;
 use crate::vecops::panel::PanelScalar;
+use crate::vecops::product::ProductScalar;
 
 mod sealed {
     pub trait Sealed {}
@@ -36,6 +37,7 @@ pub trait Scalar:
     + LowerExp
     + SimdScalar
     + PanelScalar
+    + ProductScalar
     + Send
     + Sync
     + sealed::Sealed

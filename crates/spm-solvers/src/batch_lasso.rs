@@ -207,7 +207,9 @@ impl<T: Scalar> BatchLasso<T> {
         let d = &self.dictionary;
         w.clear();
         w.c.copy_from_slice(c0);
-        let enough = self.threshold(c0, p);
+        let largest = c0[abs_argmax(c0)].abs();
+        // Correlations of at most this much are optimal where the coefficient is 0.
+        let enough = p.lambda + T::of(64.0) * T::epsilon() * largest.max(p.lambda);
         let most = p.k.min(w.factor_capacity(d));
         let sq_eps = p.eps * p.eps;
         let mut sq_residual = sq_norm;
@@ -249,12 +251,6 @@ impl<T: Scalar> BatchLasso<T> {
             sq_residual = sq_norm - explained;
         }
         false
-    }
-
-    /// Correlations of at most this much are optimal where the coefficient is 0.
-    fn threshold(&self, c0: &[T], p: LassoProblem<T>) -> T {
-        let rounding = T::of(64.0) * T::epsilon() * vecops::norm_inf(c0);
-        p.lambda + rounding.max(p.lambda * T::of(8.0) * T::epsilon())
     }
 
     /// Coordinate descent from the code in `w`.

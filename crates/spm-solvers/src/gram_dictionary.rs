@@ -1,9 +1,11 @@
 //! A dictionary with its Gram matrix, laid out for coders.
 
 use spm_linalg::vecops::panel::{PanelColumns, padded};
+use spm_linalg::vecops::product::{TILE, pack_vector, product_into};
 use spm_linalg::{Dense, LinalgError, LinearOperator, Scalar, check};
 
 use crate::SolveError;
+use crate::batch_omp::rows_of;
 
 /// A dictionary `D` (`d × K`) and its Gram matrix `G = DᵀD`: all a coder needs besides the correlations `DᵀY`.
 ///
@@ -28,6 +30,7 @@ pub struct GramDictionary<T> {
     n_atoms: usize,
     padded: usize,
     atoms: Vec<T>,
+    rows: PanelColumns<T>,
     gram: Vec<T>,
     panels: PanelColumns<T>,
 }
@@ -54,7 +57,8 @@ impl<T: Scalar> GramDictionary<T> {
         }
         let columns: Vec<&[T]> = gram.chunks_exact(padded).collect();
         let panels = PanelColumns::from_columns(padded, &columns);
-        Ok(Self { dim, n_atoms, padded, atoms, gram, panels })
+        let rows = rows_of(&atoms, dim, padded);
+        Ok(Self { dim, n_atoms, padded, atoms, rows, gram, panels })
     }
 
     /// The length of a signal, `d`.
@@ -108,8 +112,11 @@ impl<T: Scalar> GramDictionary<T> {
             let (row, col) = (index % self.dim, index / self.dim);
             return Err(LinalgError::NonFiniteAt { what, row, col }.into());
         }
-        Dense::from_column_major(&self.atoms, self.dim, self.padded)?
-            .apply_adjoint_block(signals, count, out);
+        let mut tiles = vec![T::zero(); count.div_ceil(TILE) * TILE * self.dim];
+        for (i, y) in signals.chunks_exact(self.dim).enumerate() {
+            pack_vector(&mut tiles, i, y);
+        }
+        product_into(&self.rows, &tiles, count, out);
         Ok(())
     }
 

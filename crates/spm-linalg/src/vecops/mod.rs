@@ -7,6 +7,7 @@
 //! [`panel`] holds the kernels of greedy selection, which update correlations and find the largest in one pass.
 
 pub mod panel;
+pub mod product;
 
 mod simd;
 

@@ -97,6 +97,23 @@ impl<T: Scalar> PanelColumns<T> {
         T::simd_combine(&self.data, self.capacity, base, index, coef, out);
     }
 
+    /// The length of a column.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether columns have no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All entries, in the order stated above.
+    pub(super) fn panels(&self) -> &[T] {
+        &self.data
+    }
+
     /// How many columns fit.
     #[must_use]
     pub fn capacity(&self) -> usize {

@@ -59,3 +59,15 @@ pub(crate) fn for_each_mut<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Send +
 pub(crate) fn for_each_mut<T: Send>(items: &mut [T], f: impl Fn(&mut T) + Send + Sync) {
     items.iter_mut().for_each(f);
 }
+
+/// `f()` on a thread of the pool: the parallel loops in it then start without a hand-over from outside.
+#[cfg(feature = "rayon")]
+pub(crate) fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| f())
+}
+
+/// `f()` on a thread of the pool: the parallel loops in it then start without a hand-over from outside.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    f()
+}

@@ -29,8 +29,10 @@ pub(super) struct State<T> {
     /// Squared distance of each atom to the span of the chosen ones, infinite once it is dependent (OLS only).
     weights: Vec<T>,
     floor: Vec<T>,
-    /// Lower Cholesky factor, `k × k` row-major.
+    /// Lower Cholesky factor below the diagonal, `k × k` row-major.
     factor: Vec<T>,
+    /// The inverse diagonal of the factor.
+    inverse: Vec<T>,
     /// `L⁻¹ D_Iᵀ y`.
     steps: Vec<T>,
     /// Chosen and dependent atoms.
@@ -48,6 +50,7 @@ impl<T: Scalar> State<T> {
             weights: vec![T::zero(); if rule == Rule::Ols { norms.len() } else { 0 }],
             floor: Vec::new(),
             factor: vec![T::zero(); k * k],
+            inverse: vec![T::zero(); k],
             steps: Vec::with_capacity(k),
             excluded: Vec::with_capacity(norms.len()),
             support: Vec::with_capacity(k),
@@ -108,17 +111,17 @@ impl<T: Scalar> State<T> {
                 }
                 continue;
             }
-            let row = &mut self.factor[n * self.k..][..=n];
-            self.columns.row_into(next, &mut row[..n]);
+            let row = &mut self.factor[n * self.k..][..n];
+            self.columns.row_into(next, row);
             let sq_atom = norm * norm;
-            let pivot = sq_atom - row[..n].iter().map(|&l| l * l).sum::<T>();
+            let pivot = sq_atom - row.iter().map(|&l| l * l).sum::<T>();
             if pivot <= dependent::<T>() * sq_atom {
                 next = self.pass_over(next, c);
                 continue;
             }
-            let pivot = pivot.sqrt();
-            row[n] = pivot;
-            let step = c[next] / pivot;
+            let inverse = T::one() / pivot.sqrt();
+            self.inverse[n] = inverse;
+            let step = c[next] * inverse;
             if step * step > sq_residual + trust {
                 // More than there is left to explain: rounding has eaten this atom's correlation.
                 next = self.pass_over(next, c);
@@ -136,7 +139,7 @@ impl<T: Scalar> State<T> {
             if self.support.len() == k_max || sq_residual <= sq_bound {
                 break;
             }
-            next = self.append(atoms.gram_column(next), n, T::one() / pivot, step, c);
+            next = self.append(atoms.gram_column(next), n, inverse, step, c);
             if refresh {
                 atoms.correlate(c);
                 self.mask(c);
@@ -194,8 +197,8 @@ impl<T: Scalar> State<T> {
         self.x.clear();
         self.x.extend_from_slice(&self.steps);
         for a in (0..n).rev() {
-            let row = &self.factor[a * self.k..][..=a];
-            let v = self.x[a] / row[a];
+            let row = &self.factor[a * self.k..][..a];
+            let v = self.x[a] * self.inverse[a];
             self.x[a] = v;
             for (x, &l) in self.x[..a].iter_mut().zip(row) {
                 *x -= l * v;

@@ -4,7 +4,7 @@ use spm_linalg::vecops::panel::{PanelColumns, padded};
 use spm_linalg::{Dense, LinalgError, LinearOperator, Scalar, check, vecops};
 
 use super::greedy::{Atoms, State};
-use super::{Limit, Rule};
+use super::{Limit, Rule, rows_of};
 use crate::SolveError;
 use crate::gram_dictionary::overflow;
 
@@ -60,8 +60,7 @@ impl<T: Scalar> MaskedOmp<T> {
         if let Some(sq) = sq_norms.iter().find(|v| !v.is_finite()) {
             return Err(overflow("norm of an atom", sq.sqrt()).into());
         }
-        let rows: Vec<Vec<T>> = (0..dim).map(|f| (0..padded).map(|j| atoms[j * dim + f]).collect()).collect();
-        let rows = PanelColumns::from_columns(padded, &rows);
+        let rows = rows_of(&atoms, dim, padded);
         Ok(Self { rule, renormalize, dim, n_atoms, padded, atoms, squares, rows, sq_norms })
     }
 

@@ -3,7 +3,8 @@
 mod greedy;
 mod masked;
 
-use spm_linalg::vecops::panel::padded;
+use spm_linalg::vecops::panel::{PanelColumns, padded};
+use spm_linalg::vecops::product::{TILE, pack_vector, product_into};
 use spm_linalg::{Dense, LinalgError, LinearOperator, Scalar, check, vecops};
 
 use self::greedy::{Atoms, State};
@@ -12,7 +13,7 @@ use crate::SolveError;
 use crate::gram_dictionary::overflow;
 
 /// This many signals are correlated with the dictionary in one matrix product.
-const BLOCK: usize = 64;
+const BLOCK: usize = 8 * TILE;
 
 /// How the next atom is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +78,8 @@ pub struct BatchOmp<T> {
     /// Atoms padded with zero columns to a multiple of the panel.
     atoms: Vec<T>,
     padded: usize,
+    /// The rows of the dictionary, by panels.
+    rows: PanelColumns<T>,
     gram: Vec<T>,
     norms: Vec<T>,
     /// The smallest norm that is not zero.
@@ -105,7 +108,8 @@ impl<T: Scalar> BatchOmp<T> {
             return Err(overflow("norm of an atom", norms[j]).into());
         }
         let least_norm = norms.iter().copied().filter(|&v| v > T::zero()).fold(T::infinity(), T::min);
-        Ok(Self { rule, dim, n_atoms, atoms, padded, gram, norms, least_norm })
+        let rows = rows_of(&atoms, dim, padded);
+        Ok(Self { rule, dim, n_atoms, atoms, padded, rows, gram, norms, least_norm })
     }
 
     /// The length of a signal.
@@ -153,7 +157,6 @@ impl<T: Scalar> BatchOmp<T> {
         if !self.fits(buffers, limit) {
             *buffers = self.buffers(limit);
         }
-        let atoms = Dense::from_column_major(&self.atoms, self.dim, self.padded)?;
         let mut next = 0;
         while next < n_signals {
             // Collect signals that need atoms at all.
@@ -167,8 +170,7 @@ impl<T: Scalar> BatchOmp<T> {
                     return Err(bad_signal(y, next, sq).into());
                 }
                 if sq.sqrt() > limit.eps && limit.k > 0 {
-                    let at = buffers.packed_of.len() * self.dim;
-                    buffers.packed[at..][..self.dim].copy_from_slice(y);
+                    pack_vector(&mut buffers.packed, buffers.packed_of.len(), y);
                     buffers.packed_of.push(next);
                     buffers.sq_norms.push(sq);
                 }
@@ -177,7 +179,8 @@ impl<T: Scalar> BatchOmp<T> {
             let count = buffers.packed_of.len();
             let mut correlations = core::mem::take(&mut buffers.correlations);
             let block = &mut correlations[..count * self.padded];
-            atoms.apply_adjoint_block(&buffers.packed[..count * self.dim], count, block);
+            let tiles = &buffers.packed[..count.div_ceil(TILE) * TILE * self.dim];
+            product_into(&self.rows, tiles, count, block);
             let mut done = first;
             for b in 0..count {
                 let signal = buffers.packed_of[b];
@@ -204,6 +207,13 @@ impl<T: Scalar> BatchOmp<T> {
     fn k_max(&self, limit: Limit<T>) -> usize {
         limit.k.min(self.n_atoms).min(self.dim)
     }
+}
+
+/// The rows of a dictionary of `padded` columns, by panels.
+pub(crate) fn rows_of<T: Scalar>(atoms: &[T], dim: usize, padded: usize) -> PanelColumns<T> {
+    let rows: Vec<Vec<T>> =
+        (0..dim).map(|f| atoms[f..].iter().step_by(dim).copied().take(padded).collect()).collect();
+    PanelColumns::from_columns(padded, &rows)
 }
 
 /// One signal and all entries of it.

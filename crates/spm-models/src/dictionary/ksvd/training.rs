@@ -8,7 +8,7 @@ use super::replace::Replacement;
 use super::sweep::sweep;
 use super::{FittedKsvd, Ksvd, Update};
 use crate::ModelError;
-use crate::dictionary::parallel::{for_blocks_mut, map_blocks};
+use crate::dictionary::parallel::{for_blocks_mut, in_pool, map_blocks};
 use crate::dictionary::{Codes, Dictionary};
 
 /// Signals whose residuals one task computes.
@@ -197,7 +197,8 @@ impl<T: Scalar, C> Iteration<T> for Training<'_, T, C> {
             mod_update(self.data, atoms, codes)?;
             self.compute_residual()?;
         } else {
-            sweep(self.options.update, self.data.dim, weights, atoms, codes, residual)?;
+            let (update, dim) = (self.options.update, self.data.dim);
+            in_pool(|| sweep(update, dim, weights, atoms, codes, residual))?;
         }
         self.errors.push(rms(&self.residual, BLOCK * self.data.dim, self.known));
         Ok(())
