@@ -7,11 +7,13 @@ use common::{Array, json, npy};
 use serde_json::Value;
 use sparse_modeling::image::dictionary::SparseReconstruction;
 use sparse_modeling::image::metrics::{Ssim, Window, ms_ssim, mse, psnr};
+use sparse_modeling::image::mri::{Complex, KSpace, Mri};
 use sparse_modeling::image::resize::{Bicubic, Edge};
-use sparse_modeling::image::tv::{Coupling, TvDenoise};
+use sparse_modeling::image::tv::{Coupling, Fidelity, Samples, TvDeblur, TvDenoise, TvRestore};
 use sparse_modeling::image::{Gray, Image, PatchAverage, PatchGrid, Rgb};
 use sparse_modeling::linalg::operator::Gradient;
 use sparse_modeling::linalg::{Dense, LinearOperator, Scalar, Workspace, vecops};
+use sparse_modeling::solvers::Certificate;
 use sparse_modeling::solvers::batch_omp::{Limit, Rule};
 
 fn load(name: &str) -> Array {
@@ -329,5 +331,111 @@ fn bicubic() {
         let out = resize.resize(unit.view(), (h / n, w / n)).unwrap();
         let levels: Vec<f64> = out.data().iter().map(|v| v * 255.0).collect();
         close(&levels, &load(&format!("imresize.{name}.npy")).data, 1e-9, name);
+    }
+}
+
+/// The certificate of every case with a Fourier data term, and its objective.
+fn within(id: &Value, certificate: Certificate<f64>, objective: f64, tol: f64) {
+    let (primal, dual) = (certificate.primal, certificate.dual);
+    let rounding = 1e-11 * objective;
+    assert!(primal <= objective * (1.0 + tol) + rounding, "{id}: {primal} above {objective}");
+    assert!(primal >= objective - rounding, "{id}: {primal} below {objective}");
+    assert!(dual <= objective + rounding, "{id}: dual bound {dual} above {objective}");
+}
+
+#[test]
+fn deblurring() {
+    for case in cases("deblur") {
+        let file = |key: &str| gray(&load(case["arrays"][key].as_str().unwrap()));
+        let (y, kernel, x) = (file("y"), file("kernel"), file("x"));
+        let coupling = if case["model"] == "iso" { Coupling::Isotropic } else { Coupling::Anisotropic };
+        let out = TvDeblur::new(case["lam"].as_f64().unwrap())
+            .coupling(coupling)
+            .tol(1e-7)
+            .max_iter(20_000)
+            .deblur(y.view(), kernel.view())
+            .unwrap();
+        assert!(out.status().is_converged(), "{}: {:e}", case["id"], out.relative_gap());
+        within(&case["id"], out.certificate, case["objective"].as_f64().unwrap(), 1e-7);
+        assert!(vecops::sq_dist(out.image.data(), x.data()) < 1e-3 * vecops::sq_norm(x.data()));
+    }
+}
+
+#[test]
+fn partial_fourier() {
+    for case in cases("pfourier") {
+        let file = |key: &str| case["arrays"][key].as_str().unwrap().to_owned();
+        let mask = load(&file("mask"));
+        let size = (mask.shape[0], mask.shape[1]);
+        let mask: Vec<bool> = mask.data.iter().map(|&v| v != 0.0).collect();
+        let mut samples = complex(&file("k")).into_iter();
+        let values: Vec<Complex> =
+            mask.iter().map(|&m| if m { samples.next().unwrap() } else { Complex::default() }).collect();
+        let kspace = KSpace::new(size, mask, values).unwrap();
+        let out = Mri::new(case["lam"].as_f64().unwrap())
+            .real(case["real"] == true)
+            .tol(1e-7)
+            .max_iter(20_000)
+            .reconstruct(&kspace)
+            .unwrap();
+        assert!(out.status().is_converged(), "{}: {:e}", case["id"], out.relative_gap());
+        within(&case["id"], out.certificate, case["objective"].as_f64().unwrap(), 1e-7);
+    }
+}
+
+fn complex(name: &str) -> Vec<Complex> {
+    let bytes = std::fs::read(common::fixture(&format!("image/{name}"))).unwrap();
+    npyz::NpyFile::new(&bytes[..]).unwrap().into_vec::<Complex>().unwrap()
+}
+
+/// One engine: weights, missing values, edge factors, absolute deviations, two and three dimensions, colour.
+#[test]
+fn restoration() {
+    let families = ["tv2d", "tvcolour", "tv3d", "inpaint", "tv2d_weighted", "tvl1"];
+    for case in families.iter().flat_map(|f| cases(f)) {
+        let file = |key: &str| load(case["arrays"][key].as_str().unwrap());
+        let y = file("y");
+        let colour = case["family"] == "tvcolour";
+        let (shape, values) = match y.shape[..] {
+            [n] => (vec![1, n], y.data.clone()),
+            [h, w, 3] if colour => (vec![h, w], planar(&y.data, 3)),
+            _ => (y.shape.clone(), y.data.clone()),
+        };
+        let n: usize = shape.iter().product();
+        let weights = case["arrays"].get("mask").map(|_| file("mask").data);
+        let edges = case["arrays"].get("wv").map(|_| [file("wv").data, file("wh").data].concat());
+        let coupling = match case["model"].as_str() {
+            Some("iso") if colour => Coupling::Vectorial,
+            Some("iso") => Coupling::Isotropic,
+            _ => Coupling::Anisotropic,
+        };
+        // Those cases weigh the data term: TV(x) + alpha Σ|x − y|.
+        let alpha = case["alpha"].as_f64().unwrap_or(1.0);
+        let lambda = case["lam"].as_f64().unwrap_or(1.0) / alpha;
+        let fidelity = if case["family"] == "tvl1" { Fidelity::Absolute } else { Fidelity::Squared };
+        let tol = 1e-6;
+        let out = TvRestore::new(lambda)
+            .fidelity(fidelity)
+            .coupling(coupling)
+            .tol(tol)
+            .max_iter(100_000)
+            .restore(Samples {
+                shape: &shape,
+                values: &values,
+                weights: weights.as_deref(),
+                edges: edges.as_deref(),
+            })
+            .unwrap();
+        let id = &case["id"];
+        assert!(out.report.status.is_converged(), "{id}: {:e}", out.report.last.residual);
+        within(id, out.certificate, case["objective"].as_f64().unwrap() / alpha, tol);
+        if fidelity == Fidelity::Squared && weights.is_none() {
+            let x = file("x");
+            let x = if colour { planar(&x.data, 3) } else { x.data };
+            assert!(
+                vecops::sq_dist(&out.values, &x) <= 2.0 * out.certificate.gap() + 1e-12 * n as f64,
+                "{id}"
+            );
+        }
     }
 }

@@ -287,3 +287,81 @@ fn curvature_of_a_square_in_an_image_and_of_its_contour() {
     let line = f.text("line.csv", "x,y\n0,0\n1,1\n2,2\n");
     refused("curvature {} -o {}", &[&line, &curve], "line.csv");
 }
+
+#[test]
+fn the_noise_level_is_found_and_other_losses_work() {
+    let f = Folder::new();
+    let (clean, noisy) = (picture(&f, "clean.pgm", 0.0), picture(&f, "noisy.pgm", 0.1));
+    let out = f.path("out.png");
+    let before = json("compare {} {}", &[&clean, &noisy], 0)["psnr"].as_f64().unwrap();
+    for how in
+        ["--auto", "--weight 1.1 --loss absolute", "--weight 0.8 --loss huber", "--weight 0.2 --loss poisson"]
+    {
+        let j = json(&format!("denoise {{}} -o {{}} {how} --reference {{}}"), &[&noisy, &out, &clean], 0);
+        assert!(j["psnr"].as_f64().unwrap() > before + 3.0, "{how}: {before} -> {}", j["psnr"]);
+        assert!(j["gap"].as_f64().unwrap() <= 1e-3 * j["objective"].as_f64().unwrap());
+        if how == "--auto" {
+            let sigma = j["sigma"].as_f64().unwrap();
+            assert!((20.0..30.0).contains(&sigma), "{sigma}");
+            assert!(j["weight"].as_f64().unwrap() > 0.0 && j["estimated_mse"].as_f64().unwrap() < 0.003);
+        }
+    }
+    assert_eq!(spm("denoise {} -o {} --sigma 25 --loss huber", &[&noisy, &out]).status.code(), Some(2));
+    let kernel = f.npy("k.npy", &[1, 3], &[0.25, 0.5, 0.25]);
+    json("denoise {} -o {} --weight 0.02 --blur {}", &[&noisy, &out, &kernel], 0);
+}
+
+#[test]
+fn inpainting_keeps_what_is_given() {
+    let f = Folder::new();
+    let clean = picture(&f, "clean.pgm", 0.0);
+    let mask: Vec<f64> = (0..SIDE * SIDE).map(|k| f64::from(u8::from(k * 7919 % 100 < 50))).collect();
+    let mask_file = f.npy("mask.npy", &[SIDE, SIDE], &mask);
+    let out = f.path("out.npy");
+    let j =
+        json("inpaint {} -o {} --mask {} --method tv --reference {}", &[&clean, &out, &mask_file, &clean], 0);
+    assert!(j["psnr"].as_f64().unwrap() > 25.0, "{}", j["psnr"]);
+    let (_, filled) = read_npy(&out);
+    let pgm = std::fs::read(&clean).unwrap();
+    let given = &pgm[pgm.len() - SIDE * SIDE..];
+    for k in (0..SIDE * SIDE).filter(|&k| mask[k] == 0.0) {
+        assert_eq!(filled[k], f64::from(given[k]) / 255.0);
+    }
+    json("inpaint {} -o {} --mask {} --method tv --weight 0.02", &[&clean, &out, &mask_file], 0);
+    let all = f.npy("all.npy", &[SIDE, SIDE], &vec![1.0; SIDE * SIDE]);
+    refused("inpaint {} -o {} --mask {} --method tv", &[&clean, &f.path("no.png"), &all], "all.npy");
+    let small = f.npy("small.npy", &[2, 2], &[1.0; 4]);
+    refused("inpaint {} -o {} --mask {} --method tv", &[&clean, &f.path("no.png"), &small], "small.npy");
+}
+
+#[test]
+fn magnetic_resonance_from_a_few_coefficients() {
+    let f = Folder::new();
+    let clean = picture(&f, "clean.pgm", 0.0);
+    let out = f.path("out.npy");
+    let j = json(
+        "mri {} -o {} --simulate random:3 --lambda 0.0005 --wavelet db4 --wavelet-lambda 0.0002 --real --max-iter 5000",
+        &[&clean, &out],
+        0,
+    );
+    let psnr = j["psnr"].as_f64().unwrap();
+    assert!(psnr > j["psnr_zero_filled"].as_f64().unwrap() + 3.0, "{j}");
+    assert!(j["gap"].as_f64().unwrap() <= 1e-4 * j["objective"].as_f64().unwrap() * 1.0001);
+    assert_eq!(read_npy(&out).0, [SIDE, SIDE]);
+    // A constant as k-space: only the zero frequency, in numpy's normalisation.
+    let mut k = vec![0.0; 64];
+    k[0] = 0.5 * 64.0;
+    let k = f.npy("k.npy", &[8, 8], &k);
+    let ones = f.npy("ones.npy", &[8, 8], &[1.0; 64]);
+    json("mri {} -o {} --mask {} --lambda 0.01", &[&k, &out, &ones], 0);
+    assert!(read_npy(&out).1.iter().all(|v| (v - 0.5).abs() < 1e-3));
+    refused(
+        "mri {} -o {} --mask {} --lambda 0.1",
+        &[&k, &f.path("no.npy"), &f.npy("m.npy", &[3], &[1.0; 3])],
+        "m.npy",
+    );
+    assert_eq!(
+        spm("mri {} -o {} --lambda 0.1 --as complex", &[&k, &f.path("no.png")]).status.code(),
+        Some(2)
+    );
+}

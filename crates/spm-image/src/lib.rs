@@ -5,12 +5,15 @@ pub mod denoise_ksvd;
 pub mod dictionary;
 pub mod inpaint;
 pub mod metrics;
+pub mod mri;
 pub mod patches;
 pub mod resize;
 pub mod superres;
 pub mod tv;
+pub mod wavelet;
 
 mod error;
+mod fourier;
 #[cfg(feature = "io")]
 pub mod io;
 mod learned;

@@ -8,8 +8,10 @@ use clap::ValueEnum;
 use sparse_modeling::image::denoise_ksvd::KsvdDenoise;
 use sparse_modeling::image::dictionary::dictionary_picture;
 use sparse_modeling::image::io::{AnyImage, Picture};
-use sparse_modeling::image::tv::{Coupling, TvDenoise, TvDenoised, TvDiscrepancy};
-use sparse_modeling::image::{Image, ImageRef};
+use sparse_modeling::image::tv::{
+    Coupling, Fidelity, TvDeblur, TvDenoise, TvDenoised, TvDiscrepancy, TvRestore, TvSure,
+};
+use sparse_modeling::image::{Gray, Image, ImageError, ImageRef, estimate_sigma};
 use sparse_modeling::linalg::Scalar;
 use sparse_modeling::solvers;
 
@@ -17,6 +19,7 @@ use super::compare::{Similarity, similarity};
 use crate::Context;
 use crate::args::{count, non_negative, positive};
 use crate::error::CliError;
+use crate::io::read_array;
 use crate::outcome::Outcome;
 use crate::pixels::{read_image, read_picture, write_image, write_picture};
 
@@ -41,6 +44,18 @@ pub(crate) struct Args {
     /// Weight of the total variation, for values in [0, 1].
     #[arg(long, group = "strength", value_parser = non_negative, allow_negative_numbers = true)]
     weight: Option<f64>,
+    /// Estimate the noise from the image and choose the weight of the least estimated error (Stein).
+    #[arg(long, group = "strength")]
+    auto: bool,
+    /// How the distance from the data is measured; other than squared needs --weight.
+    #[arg(long, value_enum, default_value = "squared")]
+    loss: Loss,
+    /// Where the Huber loss becomes linear, in grey levels.
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    delta: f64,
+    /// The image is also blurred by this kernel (.npy, circular, centre in the middle); needs --weight.
+    #[arg(long, value_name = "FILE", requires = "weight")]
+    blur: Option<PathBuf>,
     /// Penalise vertical and horizontal differences separately.
     #[arg(long)]
     anisotropic: bool,
@@ -61,6 +76,26 @@ pub(crate) struct Args {
     reference: Option<PathBuf>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Loss {
+    /// ½(x − b)².
+    Squared,
+    /// |x − b|: outliers.
+    Absolute,
+    /// Squared near 0, linear beyond --delta.
+    Huber,
+    /// Kullback-Leibler divergence: counts.
+    Poisson,
+}
+
+/// A result, and what was found on the way.
+struct Found<const C: usize> {
+    result: TvDenoised<f64, C>,
+    /// Noise in grey levels, and the estimated mean squared error.
+    sigma: Option<f64>,
+    error: Option<f64>,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Method {
     Tv,
@@ -72,10 +107,19 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         if args.weight.is_some() {
             return Err(CliError::Usage("--weight is for --method tv".to_owned()));
         }
+        if args.loss != Loss::Squared {
+            return Err(CliError::Usage("--loss is for --method tv".to_owned()));
+        }
         return ksvd(args, ctx);
     }
-    if args.sigma.is_none() && args.weight.is_none() {
-        return Err(CliError::Usage("--method tv needs --sigma or --weight".to_owned()));
+    if args.sigma.is_none() && args.weight.is_none() && !args.auto {
+        return Err(CliError::Usage("--method tv needs --sigma, --weight or --auto".to_owned()));
+    }
+    if args.weight.is_none() && args.loss != Loss::Squared {
+        return Err(CliError::Usage("--loss other than squared needs --weight".to_owned()));
+    }
+    if args.blur.is_some() && args.loss != Loss::Squared {
+        return Err(CliError::Usage("--blur goes with the squared loss only".to_owned()));
     }
     let picture = read_picture(&args.input)?;
     let reference = args.reference.as_deref().map(read_image).transpose()?.map(|(r, _)| r);
@@ -174,19 +218,8 @@ fn denoise<const C: usize>(
         spinner.set_message(format!("denoise: iteration {}", p.iter));
         ControlFlow::Continue(())
     };
-    let result: TvDenoised<f64, C> = match (args.sigma, args.weight) {
-        (Some(sigma), _) => TvDiscrepancy::new(sigma / 255.0)
-            .coupling(coupling)
-            .tol(args.tol)
-            .max_iter(args.max_iter)
-            .denoise_with(image, &mut observer),
-        (None, weight) => TvDenoise::new(weight.unwrap_or(0.0))
-            .coupling(coupling)
-            .tol(args.tol)
-            .max_iter(args.max_iter)
-            .denoise_with(image, &mut observer),
-    }
-    .map_err(|e| CliError::from(e).within(&args.input))?;
+    let found = solve(args, ctx.seed, image, coupling, &mut observer)?;
+    let result = found.result;
     spinner.finish_and_clear();
     let quality = quality(&result.image, reference.as_ref(), args.reference.as_deref())?;
     write_picture(&args.output, result.image.view(), picture)?;
@@ -197,5 +230,54 @@ fn denoise<const C: usize>(
         .set("gap", result.certificate.gap())
         .set("iterations", result.iterations())
         .seconds(result.report.elapsed);
+    let outcome = match (found.sigma, found.error) {
+        (Some(sigma), Some(error)) => outcome.set("sigma", sigma).set("estimated_mse", error),
+        (Some(sigma), None) => outcome.set("sigma", sigma),
+        _ => outcome,
+    };
     Ok(with_quality(outcome, quality))
+}
+
+/// Calls the method that the options ask for.
+fn solve<const C: usize>(
+    args: &Args,
+    seed: u64,
+    image: ImageRef<'_, f64, C>,
+    coupling: Coupling,
+    observer: &mut dyn FnMut(&solvers::Progress<f64>) -> ControlFlow<()>,
+) -> Result<Found<C>, CliError> {
+    let refused = |e: ImageError| CliError::from(e).within(&args.input);
+    let plain = |result| Found { result, sigma: None, error: None };
+    if let (Some(path), Some(weight)) = (&args.blur, args.weight) {
+        let array = read_array(path)?;
+        let (h, w) = array.rows_cols(path)?;
+        let kernel = Gray::new(h, w, array.data).map_err(|e| CliError::from(e).within(path))?;
+        let method = TvDeblur::new(weight).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
+        return method.deblur(image, kernel.view()).map(plain).map_err(refused);
+    }
+    if args.auto {
+        let sigma = estimate_sigma(image);
+        let method = TvSure::new(sigma).coupling(coupling).tol(args.tol).max_iter(args.max_iter).seed(seed);
+        let chosen = method.denoise_with(image, observer).map_err(refused)?;
+        let error = Some(chosen.mean_squared_error);
+        return Ok(Found { result: chosen.result, sigma: Some(255.0 * sigma), error });
+    }
+    if let Some(sigma) = args.sigma {
+        let method =
+            TvDiscrepancy::new(sigma / 255.0).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
+        return method.denoise_with(image, observer).map(plain).map_err(refused);
+    }
+    let weight = args.weight.unwrap_or(0.0);
+    let fidelity = match args.loss {
+        Loss::Squared => {
+            let method = TvDenoise::new(weight).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
+            return method.denoise_with(image, observer).map(plain).map_err(refused);
+        }
+        Loss::Absolute => Fidelity::Absolute,
+        Loss::Huber => Fidelity::Huber { delta: args.delta / 255.0 },
+        Loss::Poisson => Fidelity::Poisson,
+    };
+    let method =
+        TvRestore::new(weight).fidelity(fidelity).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
+    method.image_with(image, None, observer).map(plain).map_err(refused)
 }

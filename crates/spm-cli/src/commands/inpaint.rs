@@ -7,12 +7,13 @@ use std::time::Instant;
 use clap::ValueEnum;
 use sparse_modeling::image::inpaint::{KsvdInpaint, fill_smoothly};
 use sparse_modeling::image::io::{AnyImage, Picture};
-use sparse_modeling::image::{Image, ImageRef};
-use sparse_modeling::solvers::Status;
+use sparse_modeling::image::tv::{Coupling, Fidelity, TvDenoised, TvRestore};
+use sparse_modeling::image::{Image, ImageError, ImageRef};
+use sparse_modeling::solvers::{Progress, Status};
 
 use super::denoise::{quality, with_quality};
 use crate::Context;
-use crate::args::non_negative;
+use crate::args::{count, non_negative, positive};
 use crate::error::CliError;
 use crate::io::{extension, read_array};
 use crate::outcome::Outcome;
@@ -21,7 +22,8 @@ use crate::pixels::{read_image, read_picture, write_picture};
 /// Fill the missing pixels of an image.
 ///
 /// `ksvd` codes all patches with few atoms of a dictionary learned from the image and imputes the missing pixels, round by round; `smooth`
-/// minimises the squared Laplacian. Pixels that are given stay as they are unless --sigma says that they are noisy.
+/// minimises the squared Laplacian; `tv` minimises the total variation, with a duality gap: all of it over the missing pixels, or
+/// ½·Σ(bᵢ − xᵢ)² over the given ones + weight·TV(x) with --weight, values in [0, 1]. Pixels that are given stay as they are unless --sigma or --weight says that they are noisy.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The image.
@@ -38,6 +40,15 @@ pub(crate) struct Args {
     /// Standard deviation of the noise of the given pixels in grey levels, 0–255 (ksvd).
     #[arg(long, default_value_t = 0.0, value_parser = non_negative, allow_negative_numbers = true)]
     sigma: f64,
+    /// Denoise as well, with this weight of the total variation (tv).
+    #[arg(long, value_parser = positive, allow_negative_numbers = true)]
+    weight: Option<f64>,
+    /// Duality gap at which to stop, relative to the objective (tv).
+    #[arg(long, default_value_t = 1e-3, value_parser = positive)]
+    tol: f64,
+    /// Most iterations (tv).
+    #[arg(long, default_value_t = 20_000, value_parser = count)]
+    max_iter: usize,
     /// The complete image, to report PSNR and SSIM.
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
@@ -47,6 +58,7 @@ pub(crate) struct Args {
 enum Method {
     Ksvd,
     Smooth,
+    Tv,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
@@ -73,8 +85,17 @@ fn inpaint<const C: usize>(
 ) -> Result<Outcome, CliError> {
     let bar = ctx.progress.spinner("inpaint");
     let start = Instant::now();
+    let mut certificate = None;
     let (filled, status) = match args.method {
         Method::Smooth => fill_smoothly(image, missing).map(|x| (x, Status::Converged)),
+        Method::Tv => total_variation(args, image, missing, &mut |p| {
+            bar.set_message(format!("inpaint: iteration {}, gap {:.1e}", p.iter, p.residual));
+        })
+        .map(|r| {
+            certificate = Some((r.certificate, r.iterations()));
+            let status = r.status();
+            (r.image, status)
+        }),
         Method::Ksvd => learned(args, image, missing, &mut |done, total| {
             bar.set_message(format!("inpaint: round {done} of {total}"));
         }),
@@ -88,7 +109,33 @@ fn inpaint<const C: usize>(
         .status(status)
         .set("missing", missing.iter().filter(|&&m| m).count())
         .seconds(elapsed);
+    let outcome = match certificate {
+        Some((c, iterations)) => {
+            outcome.set("objective", c.primal).set("gap", c.gap()).set("iterations", iterations)
+        }
+        None => outcome,
+    };
     Ok(with_quality(outcome, quality))
+}
+
+/// By total variation, with the certificate.
+fn total_variation<const C: usize>(
+    args: &Args,
+    image: ImageRef<'_, f64, C>,
+    missing: &[bool],
+    show: &mut dyn FnMut(&Progress<f64>),
+) -> Result<TvDenoised<f64, C>, ImageError> {
+    let weights = missing.iter().map(|&m| f64::from(u8::from(!m))).collect::<Vec<_>>().repeat(C);
+    let (weight, fidelity) = args.weight.map_or((1.0, Fidelity::Exact), |w| (w, Fidelity::Squared));
+    TvRestore::new(weight)
+        .fidelity(fidelity)
+        .coupling(Coupling::Vectorial)
+        .tol(args.tol)
+        .max_iter(args.max_iter)
+        .image_with(image, Some(&weights), &mut |p| {
+            show(p);
+            ControlFlow::Continue(())
+        })
 }
 
 /// In single precision; the given pixels keep their double precision.
@@ -97,7 +144,7 @@ fn learned<const C: usize>(
     image: ImageRef<'_, f64, C>,
     missing: &[bool],
     show: &mut dyn FnMut(usize, usize),
-) -> Result<(Image<f64, C>, Status), sparse_modeling::image::ImageError> {
+) -> Result<(Image<f64, C>, Status), ImageError> {
     let (h, w) = image.size();
     let single = Image::<f32, C>::new(h, w, image.data().iter().map(|&v| v as f32).collect())?;
     let result = KsvdInpaint::new().sigma((args.sigma / 255.0) as f32).run_watched(

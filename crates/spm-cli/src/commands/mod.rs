@@ -11,6 +11,7 @@ pub(crate) mod ksvd;
 pub(crate) mod lasso;
 mod lasso_missing;
 mod lasso_structured;
+pub(crate) mod mri;
 pub(crate) mod omp;
 pub(crate) mod superres;
 pub(crate) mod trend;

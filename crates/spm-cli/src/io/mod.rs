@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub(crate) use atomic::{write_all, write_atomically};
 pub(crate) use csc::Csc;
 
+use sparse_modeling::image::mri::Complex;
+
 use crate::error::CliError;
 
 /// A dense array of doubles in C order.
@@ -123,6 +125,16 @@ pub(crate) fn read_matrix(spec: &Path) -> Result<Matrix, CliError> {
         return Err(CliError::file(spec, format!("is empty: {}", shape_text(&shape))));
     }
     Ok(matrix)
+}
+
+/// Reads an `.npy` array of complex or other numbers, in C order: shape and values.
+pub(crate) fn read_complex(path: &Path) -> Result<(Vec<usize>, Vec<Complex>), CliError> {
+    npy::read_complex(path)
+}
+
+/// The bytes of a complex `.npy` file.
+pub(crate) fn encode_complex(shape: &[usize], data: &[Complex]) -> Vec<u8> {
+    npy::encode_complex(shape, data)
 }
 
 /// Reads a vector; see [`read_array`].

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use npyz::{DType, NpyFile, Order, TypeChar, WriterBuilder};
 
+use sparse_modeling::image::mri::Complex;
+
 use super::{Array, shape_text};
 use crate::error::CliError;
 
@@ -19,33 +21,9 @@ pub(super) fn read(path: &Path) -> Result<Array, CliError> {
 /// Parses the bytes of a `.npy` file.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Array, CliError> {
     let bad = |message: String| CliError::file(path, message);
-    if header_length(bytes).is_none_or(|n| n > MAX_HEADER || n > bytes.len()) {
-        return Err(bad("not a valid .npy file".to_owned()));
-    }
-    let mut rest = bytes;
-    let header = npyz::NpyHeader::from_reader(&mut rest)
-        .map_err(|_| bad("not a valid .npy file (its header can't be parsed)".to_owned()))?;
-    let shape: Vec<usize> =
-        header.shape().iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
-    let DType::Plain(ty) = header.dtype() else {
-        return Err(bad("has a structured element type; expected numbers".to_owned()));
-    };
+    let (shape, fortran, file) = open(path, bytes)?;
+    let ty = plain(path, &file)?;
     let kind = (ty.type_char(), ty.size_field());
-    let total = shape.iter().try_fold(1_usize, |a, &n| a.checked_mul(n));
-    let needed = total.and_then(|t| t.checked_mul(usize::try_from(kind.1).unwrap_or(usize::MAX)));
-    match (total, needed) {
-        (Some(_), Some(needed)) if needed == rest.len() => {}
-        _ => {
-            return Err(bad(format!(
-                "is truncated or corrupt: the header promises {} of {}-byte values, {} bytes follow",
-                shape_text(&shape),
-                kind.1,
-                rest.len()
-            )));
-        }
-    }
-    let fortran = header.order() == Order::Fortran && shape.len() > 1;
-    let file = NpyFile::with_header(header, rest);
     let values = match kind {
         (TypeChar::Float, 8) => file.into_vec::<f64>(),
         (TypeChar::Float, 4) => file.into_vec::<f32>().map(widen),
@@ -69,6 +47,74 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Array, CliError> {
     Ok(Array { shape, data })
 }
 
+/// Reads an array of complex numbers (or of numbers) in C order.
+pub(super) fn read_complex(path: &Path) -> Result<(Vec<usize>, Vec<Complex>), CliError> {
+    let bytes = std::fs::read(path).map_err(|e| CliError::io(path, e))?;
+    let (shape, fortran, file) = open(path, &bytes)?;
+    let ty = plain(path, &file)?;
+    if ty.type_char() != TypeChar::Complex {
+        let Array { shape, data } = parse(path, &bytes)?;
+        return Ok((shape, data.into_iter().map(|v| Complex::new(v, 0.0)).collect()));
+    }
+    let values = match ty.size_field() {
+        16 => file.into_vec::<Complex>(),
+        8 => file
+            .into_vec::<npyz::num_complex::Complex<f32>>()
+            .map(|v| v.into_iter().map(|c| Complex::new(f64::from(c.re), f64::from(c.im))).collect()),
+        _ => return Err(CliError::file(path, format!("has element type {ty}; expected complex numbers"))),
+    };
+    let data = values.map_err(|e| CliError::file(path, e.to_string()))?;
+    Ok((shape.clone(), if fortran { to_c_order(&shape, &data) } else { data }))
+}
+
+/// The bytes of a complex `.npy` file in C order.
+pub(super) fn encode_complex(shape: &[usize], data: &[Complex]) -> Vec<u8> {
+    encode_as(shape, data.iter().copied())
+}
+
+/// Shape, whether the order is Fortran's, and the reader of the values.
+type Opened<'a> = (Vec<usize>, bool, NpyFile<&'a [u8]>);
+
+/// Shape, order and reader of a file whose header agrees with its length.
+fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<Opened<'a>, CliError> {
+    let bad = |message: String| CliError::file(path, message);
+    if header_length(bytes).is_none_or(|n| n > MAX_HEADER || n > bytes.len()) {
+        return Err(bad("not a valid .npy file".to_owned()));
+    }
+    let mut rest = bytes;
+    let header = npyz::NpyHeader::from_reader(&mut rest)
+        .map_err(|_| bad("not a valid .npy file (its header can't be parsed)".to_owned()))?;
+    let shape: Vec<usize> =
+        header.shape().iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
+    let DType::Plain(ty) = header.dtype() else {
+        return Err(bad("has a structured element type; expected numbers".to_owned()));
+    };
+    let size = ty.size_field();
+    let total = shape.iter().try_fold(1_usize, |a, &n| a.checked_mul(n));
+    let needed = total.and_then(|t| t.checked_mul(usize::try_from(size).unwrap_or(usize::MAX)));
+    match (total, needed) {
+        (Some(_), Some(needed)) if needed == rest.len() => {}
+        _ => {
+            return Err(bad(format!(
+                "is truncated or corrupt: the header promises {} of {}-byte values, {} bytes follow",
+                shape_text(&shape),
+                size,
+                rest.len()
+            )));
+        }
+    }
+    let fortran = header.order() == Order::Fortran && shape.len() > 1;
+    Ok((shape, fortran, NpyFile::with_header(header, rest)))
+}
+
+/// The element type of an array of numbers.
+fn plain(path: &Path, file: &NpyFile<&[u8]>) -> Result<npyz::TypeStr, CliError> {
+    match file.dtype() {
+        DType::Plain(ty) => Ok(ty),
+        _ => Err(CliError::file(path, "has a structured element type; expected numbers".to_owned())),
+    }
+}
+
 /// What the file itself says of the length of its header, which is read before anything of that size is allocated.
 fn header_length(bytes: &[u8]) -> Option<usize> {
     match *bytes.get(..12)? {
@@ -82,15 +128,19 @@ fn header_length(bytes: &[u8]) -> Option<usize> {
 
 /// The bytes of an f8 `.npy` file in C order.
 pub(super) fn encode(array: &Array) -> Vec<u8> {
-    let mut out = Vec::with_capacity(array.data.len() * 8 + 128);
-    let shape: Vec<u64> = array.shape.iter().map(|&n| n as u64).collect();
+    encode_as(&array.shape, array.data.iter().copied())
+}
+
+fn encode_as<V: npyz::AutoSerialize>(shape: &[usize], data: impl ExactSizeIterator<Item = V>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(data.len() * size_of::<V>() + 128);
+    let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
     let mut writer = npyz::WriteOptions::new()
         .default_dtype()
         .shape(&shape)
         .writer(&mut out)
         .begin_nd()
         .expect("writing to memory can't fail");
-    writer.extend(array.data.iter().copied()).expect("writing to memory can't fail");
+    writer.extend(data).expect("writing to memory can't fail");
     writer.finish().expect("the shape and the number of values agree");
     out
 }
@@ -100,7 +150,7 @@ fn widen<S: Into<f64>>(v: Vec<S>) -> Vec<f64> {
 }
 
 /// Reorders Fortran-ordered values of any number of dimensions.
-fn to_c_order(shape: &[usize], data: &[f64]) -> Vec<f64> {
+fn to_c_order<V: Copy>(shape: &[usize], data: &[V]) -> Vec<V> {
     let mut out = Vec::with_capacity(data.len());
     let mut index = vec![0_usize; shape.len()];
     for _ in 0..data.len() {

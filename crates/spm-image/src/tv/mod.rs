@@ -1,14 +1,24 @@
 //! Total variation of images: what it is ([`Coupling`], [`total_variation`]) and denoising with it
-//! ([`TvDenoise`], [`TvDiscrepancy`]).
+//! ([`TvDenoise`]; the weight from the noise level: [`TvDiscrepancy`], [`TvSure`]), deblurring ([`TvDeblur`]), and any other data term,
+//! weights and missing pixels, in two and three dimensions ([`TvRestore`]).
 
 mod certificate;
+mod deblur;
 mod denoise;
 mod discrepancy;
+mod fidelity;
+mod grid;
 mod kernel;
 mod primal_dual;
+mod restore;
+mod sure;
 
+pub use deblur::TvDeblur;
 pub use denoise::{TvDenoise, TvDenoised};
 pub use discrepancy::TvDiscrepancy;
+pub use fidelity::Fidelity;
+pub use restore::{Restored, Samples, TvRestore};
+pub use sure::{TvChosen, TvSure};
 
 use spm_linalg::Scalar;
 

@@ -1,0 +1,164 @@
+//! Total variation deblurring with a known kernel.
+
+use std::time::Duration;
+
+use spm_linalg::{LinalgError, Scalar, check};
+
+use super::{Coupling, TvDenoised};
+use crate::fourier::{Admm, C64, Fft2, Measurement, Options, ZERO};
+use crate::{Image, ImageError, ImageRef};
+use spm_solvers::Certificate;
+
+/// Removes a known blur: the minimiser of `½‖k ∗ x − b‖² + λ TV(x)`.
+///
+/// $$ \min_x \tfrac12 \lVert k * x - b \rVert_2^2 + \lambda\, \mathrm{TV}(x) $$
+///
+/// `∗` is the circular convolution with the kernel, whose centre is at (`height/2`, `width/2`), applied to every channel. The
+/// total variation has forward differences that are 0 at the far border (no wrap-around).
+///
+/// | option | default | range | meaning |
+/// |---|---|---|---|
+/// | `lambda` | required | `> 0` | weight of the total variation |
+/// | `coupling` | `Isotropic` | | which differences are measured together |
+/// | `tol` | `1e-4` | `>= 0` | duality gap relative to the objective |
+/// | `max_iter` | 5000 | | iterations at most |
+/// | `time_limit` | none | | wall time at most |
+///
+/// Method: split Bregman with the x-update in the Fourier domain (Goldstein and Osher 2009), in double precision; O(n log n) an
+/// iteration. The certificate mends an approximate dual variable exactly, by solving a Poisson equation. Memory: some 15
+/// complex copies of the image.
+///
+/// ```
+/// use spm_image::{Gray, tv::TvDeblur};
+/// let kernel = Gray::new(1, 3, vec![0.25, 0.5, 0.25])?;
+/// let blurred = Gray::new(1, 8, vec![0.25, 0.0, 0.25, 0.75, 1.0, 1.0, 1.0, 0.75])?; // of 0 0 0 1 1 1 1 1
+/// let out = TvDeblur::new(1e-4).tol(1e-8).deblur(blurred.view(), kernel.view())?;
+/// assert!(out.status().is_converged());
+/// assert!((out.image.get(0, 0, 2) - 0.0_f64).abs() < 0.01 && (out.image.get(0, 0, 3) - 1.0).abs() < 0.01);
+/// # Ok::<(), spm_image::ImageError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct TvDeblur<T = f64> {
+    /// The weight of the total variation.
+    pub lambda: T,
+    /// Which differences are measured together.
+    pub coupling: Coupling,
+    /// The duality gap to reach, relative to the objective.
+    pub tol: T,
+    /// At most this many iterations.
+    pub max_iter: usize,
+    /// At most this much wall time.
+    pub time_limit: Option<Duration>,
+}
+
+impl<T: Scalar> TvDeblur<T> {
+    /// Deblurring with weight `lambda` and the default options.
+    #[must_use]
+    pub fn new(lambda: T) -> Self {
+        Self { lambda, coupling: Coupling::default(), tol: T::of(1e-4), max_iter: 5000, time_limit: None }
+    }
+
+    /// Sets which differences are measured together.
+    #[must_use]
+    pub fn coupling(mut self, coupling: Coupling) -> Self {
+        self.coupling = coupling;
+        self
+    }
+
+    /// Sets the duality gap to reach, relative to the objective.
+    #[must_use]
+    pub fn tol(mut self, tol: T) -> Self {
+        self.tol = tol;
+        self
+    }
+
+    /// Sets the largest number of iterations.
+    #[must_use]
+    pub fn max_iter(mut self, max_iter: usize) -> Self {
+        self.max_iter = max_iter;
+        self
+    }
+
+    /// Sets the wall time limit.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
+    /// Deblurs.
+    ///
+    /// # Errors
+    /// [`LinalgError::InvalidParam`]: an option out of range, or a kernel of zeros; [`ImageError::TooSmall`] if the kernel is larger than
+    /// the image.
+    pub fn deblur<const C: usize>(
+        &self,
+        image: ImageRef<'_, T, C>,
+        kernel: ImageRef<'_, T>,
+    ) -> Result<TvDenoised<T, C>, ImageError> {
+        check::positive("lambda", self.lambda)?;
+        check::non_negative("tol", self.tol)?;
+        let (h, w) = image.size();
+        if kernel.height() > h || kernel.width() > w {
+            return Err(ImageError::TooSmall { what: "a kernel", size: kernel.size(), image: (h, w) });
+        }
+        if kernel.data().iter().all(|v| *v == T::zero()) {
+            let (name, expected) = ("kernel", "not zero everywhere");
+            return Err(LinalgError::InvalidParam { name, expected, got: 0.0 }.into());
+        }
+        let a = Measurement {
+            filter: transfer(kernel, h, w),
+            fft: Fft2::new(h, w),
+            coils: vec![],
+            planes: C,
+            real: true,
+        };
+        let scale = image.data().iter().map(|v| v.as_f64().abs()).fold(0.0, f64::max);
+        let scale = if scale > 0.0 { scale } else { 1.0 };
+        let n = h * w;
+        let mut values = vec![ZERO; C * n];
+        let mut plane = vec![ZERO; n];
+        for (c, spectrum) in values.chunks_exact_mut(n).enumerate() {
+            for (to, v) in plane.iter_mut().zip(image.plane(c)) {
+                *to = C64::new(v.as_f64() / scale, 0.0);
+            }
+            a.fft.forward(&mut plane, spectrum);
+        }
+        let options = Options {
+            tv: self.lambda.as_f64() / scale,
+            wavelet: None,
+            coupling: self.coupling,
+            exact: false,
+            tol: self.tol.as_f64(),
+            max_iter: self.max_iter,
+            time_limit: self.time_limit,
+        };
+        let solver = Admm::new(&a, &values, &options);
+        let (x, certificate, mut report) = solver.solve(&mut |_| std::ops::ControlFlow::Continue(()))?;
+        let unit = scale * scale;
+        let certificate = Certificate::new(certificate.primal * unit, certificate.dual * unit);
+        report.last.objective = Some(certificate.primal);
+        report.last.gap = Some(certificate.gap());
+        let image = Image::from_parts(h, w, x.iter().map(|v| T::of(v.re * scale)).collect());
+        Ok(TvDenoised { image, lambda: self.lambda, certificate, report })
+    }
+}
+
+/// The Fourier transform (not unitary) of the kernel with its centre at the first pixel.
+fn transfer<T: Scalar>(kernel: ImageRef<'_, T>, h: usize, w: usize) -> Vec<C64> {
+    let (kh, kw) = kernel.size();
+    let mut image = vec![ZERO; h * w];
+    for i in 0..kh {
+        for j in 0..kw {
+            let (to_i, to_j) = ((i + h - kh / 2) % h, (j + w - kw / 2) % w);
+            image[to_i * w + to_j].re += kernel.get(0, i, j).as_f64();
+        }
+    }
+    let fft = Fft2::new(h, w);
+    let mut out = vec![ZERO; h * w];
+    fft.forward(&mut image, &mut out);
+    let unit = ((h * w) as f64).sqrt();
+    out.iter_mut().for_each(|v| *v *= unit);
+    out
+}
