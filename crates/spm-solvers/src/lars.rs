@@ -188,7 +188,7 @@ impl<'a, T: Scalar, X: DesignMatrix<T>> Lars<'a, T, X> {
 
         let mut step = self.alpha;
         let mut event = LarsEvent::Ends;
-        for j in (0..self.w.len()).filter(|&j| self.state[j] == State::Out) {
+        for j in (0..self.w.len()).filter(|&j| matches!(self.state[j], State::Out | State::Resting)) {
             let s = self.meets(j);
             if s < step {
                 step = s;
@@ -229,7 +229,12 @@ impl<'a, T: Scalar, X: DesignMatrix<T>> Lars<'a, T, X> {
     fn meets(&self, j: usize) -> T {
         let (u, a) = (self.correlation[j], self.slope[j]);
         let mut first = T::infinity();
-        for (gap, speed) in [(self.alpha - u, T::one() - a), (self.alpha + u, T::one() + a)] {
+        let sides = [(T::one(), self.alpha - u, T::one() - a), (-T::one(), self.alpha + u, T::one() + a)];
+        for (side, gap, speed) in sides {
+            // What has just left is on its way inside from one bound and can only meet the other.
+            if self.state[j] == State::Resting && side * u > T::zero() {
+                continue;
+            }
             // A column that ties moves with the active ones, or falls behind at once: rounding is not an entry.
             let slow = T::of(16.0) * T::epsilon();
             if speed > slow {
