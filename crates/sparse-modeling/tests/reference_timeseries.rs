@@ -6,7 +6,9 @@ mod common;
 use serde_json::Value;
 use sparse_modeling::linalg::operator::Difference;
 use sparse_modeling::linalg::{LinearOperator, Workspace};
-use sparse_modeling::timeseries::{FusedLasso, Series, TrendFilter, fused_lambda_max, trend_lambda_max};
+use sparse_modeling::timeseries::{
+    FusedLasso, GraphFused, GroupTrend, Series, TrendFilter, fused_lambda_max, trend_lambda_max,
+};
 
 fn array(case: &Value, name: &str) -> Option<Vec<f64>> {
     let file = case["arrays"].get(name)?.as_str().unwrap();
@@ -136,4 +138,37 @@ fn the_first_knot_of_the_path_is_lambda_max() {
             assert!((fused_lambda_max(Series::new(&y), None).unwrap() / got - 1.0).abs() <= 1e-12);
         }
     }
+}
+
+#[test]
+fn group_fused_lasso_and_trends() {
+    let all = cases("groupfused");
+    assert_eq!(all.len(), 8);
+    for case in all {
+        let id = case["id"].as_str().unwrap();
+        let file = |name: &str| common::npy(&format!("tv/{}", case["arrays"][name].as_str().unwrap()));
+        let (y, want) = (file("y"), file("x"));
+        let (k, lambda) = (case["k"].as_u64().unwrap() as usize, case["lam"].as_f64().unwrap());
+        let fit = GroupTrend::new(k, lambda).tol(1e-8).fit(&y.data, y.shape[1]).unwrap();
+        let best = case["objective"].as_f64().unwrap();
+        assert!(fit.status().is_converged(), "{id}: gap {}", fit.certificate().gap());
+        assert!((fit.objective() - best).abs() <= 1e-6 * best, "{id}: {} {best}", fit.objective());
+        assert!(fit.certificate().primal - fit.certificate().gap() <= best * (1.0 + 1e-9), "{id}");
+        assert!(max_diff(fit.x(), &want.data) <= 1e-2, "{id}: {}", max_diff(fit.x(), &want.data));
+    }
+}
+
+#[test]
+fn fused_lasso_on_a_grid_graph() {
+    let all = cases("genlasso");
+    assert_eq!(all.len(), 1);
+    let case = &all[0];
+    let (y, want) = (array(case, "y").unwrap(), array(case, "x").unwrap());
+    let edges: Vec<(usize, usize)> =
+        array(case, "edges").unwrap().chunks_exact(2).map(|e| (e[0] as usize, e[1] as usize)).collect();
+    let fit = GraphFused::new(case["lam"].as_f64().unwrap()).fit(&y, &edges).unwrap();
+    let best = case["objective"].as_f64().unwrap();
+    assert!((fit.objective() - best).abs() <= 1e-12 * best, "{} {best}", fit.objective());
+    assert!(fit.certificate().gap() <= 1e-12 * best);
+    assert!(max_diff(fit.x(), &want) <= 1e-12, "{}", max_diff(fit.x(), &want));
 }

@@ -376,8 +376,8 @@ impl<T: Scalar> FittedTrend<T> {
 
 /// Stops when the gap is at most `tol` times the objective.
 #[derive(Debug)]
-struct RelativeGap {
-    tol: f64,
+pub(crate) struct RelativeGap {
+    pub(crate) tol: f64,
 }
 
 impl<T: Scalar> StopRule<T> for RelativeGap {
