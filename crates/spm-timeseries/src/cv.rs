@@ -33,7 +33,7 @@ const PATIENCE: usize = 4;
 ///
 /// ```
 /// use spm_timeseries::{Series, TrendCv, TrendFilter};
-/// let y: Vec<f64> = (0..60).map(|i| (30 - i).abs() as f64 + 0.3 * (7.3 * i as f64).sin()).collect();
+/// let y: Vec<f64> = (0..60).map(|i| (30 - i as i32).abs() as f64 + 0.3 * (7.3 * i as f64).sin()).collect();
 /// let chosen = TrendCv::new(TrendFilter::new(1, 0.0)).fit(Series::new(&y))?;
 /// assert!(chosen.lambda_1se >= chosen.lambda_best);
 /// assert_eq!(chosen.fit.lambda(), chosen.lambda_best);

@@ -35,7 +35,7 @@ const NONE: usize = usize::MAX;
 /// use spm_timeseries::GraphFused;
 /// // A star: the centre and two leaves agree, the third leaf does not.
 /// let edges = [(0, 1), (0, 2), (0, 3)];
-/// let fit = GraphFused::new(0.5).fit(&[1.0, 1.0, 1.0, 9.0], &edges)?;
+/// let fit = GraphFused::new(0.5_f64).fit(&[1.0, 1.0, 1.0, 9.0], &edges)?;
 /// assert_eq!(fit.x()[1], fit.x()[2]);
 /// assert!((fit.x()[3] - 8.5).abs() < 1e-12);
 /// assert!(fit.certificate().gap() < 1e-12);

@@ -30,7 +30,7 @@ const CLOSE: f64 = 1e-9;
 ///
 /// ```
 /// use spm_timeseries::{Series, TrendFilter, TrendWithKnots};
-/// let y: Vec<f64> = (0..60).map(|i| (30 - i).abs() as f64 + 0.1 * (7.3 * i as f64).sin()).collect();
+/// let y: Vec<f64> = (0..60).map(|i| (30 - i as i32).abs() as f64 + 0.1 * (7.3 * i as f64).sin()).collect();
 /// let found = TrendWithKnots::new(TrendFilter::new(1, 0.0), 1).fit(Series::new(&y))?;
 /// assert!(found.exact);
 /// assert_eq!(found.fit.knots().len(), 1);

@@ -45,7 +45,7 @@ impl<T: Scalar> FittedTrend<T> {
     ///
     /// ```
     /// use spm_timeseries::{Series, TrendFilter};
-    /// let (t, y) = ([0.0, 1.0, 3.0, 4.0], [0.0, 2.0, 6.0, 8.0]);
+    /// let (t, y) = ([0.0_f64, 1.0, 3.0, 4.0], [0.0, 2.0, 6.0, 8.0]);
     /// let series = Series::new(&y).positions(&t);
     /// let fit = TrendFilter::new(1, 1.0).fit(series)?;
     /// let p = fit.predict(series, &[2.0, 5.0])?;

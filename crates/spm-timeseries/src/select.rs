@@ -38,7 +38,7 @@ pub enum Criterion {
 ///
 /// ```
 /// use spm_timeseries::{Criterion, Series, TrendFilter, TrendSelect};
-/// let y: Vec<f64> = (0..60).map(|i| (30 - i).abs() as f64 + 0.1 * (7.3 * i as f64).sin()).collect();
+/// let y: Vec<f64> = (0..60).map(|i| (30 - i as i32).abs() as f64 + 0.1 * (7.3 * i as f64).sin()).collect();
 /// let chosen = TrendSelect::new(TrendFilter::new(1, 0.0), Criterion::Bic).fit(Series::new(&y))?;
 /// assert_eq!(chosen.scores.len(), chosen.lambdas.len());
 /// assert!(chosen.fit.knots().iter().any(|k| k.index == 30));
