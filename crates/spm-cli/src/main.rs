@@ -64,6 +64,7 @@ enum Command {
     Mri(commands::mri::Args),
     Compare(commands::compare::Args),
     Curvature(commands::curvature::Args),
+    Inspect(commands::inspect::Args),
     Info(commands::info::Args),
 }
 
@@ -120,6 +121,7 @@ fn run(cli: &Cli) -> Result<Outcome, CliError> {
         Command::Mri(a) => commands::mri::run(a, &ctx),
         Command::Compare(a) => commands::compare::run(a, &ctx),
         Command::Curvature(a) => commands::curvature::run(a, &ctx),
+        Command::Inspect(a) => commands::inspect::run(a, &ctx),
         Command::Info(a) => commands::info::run(a, &ctx),
     }
 }

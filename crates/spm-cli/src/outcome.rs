@@ -12,12 +12,19 @@ pub(crate) struct Outcome {
     /// What the table shows in place of an entry of the same name, a line each.
     shown: Vec<(&'static str, Vec<String>)>,
     converged: bool,
+    /// Files that were left out.
+    bad_files: usize,
 }
 
 impl Outcome {
     /// An empty outcome of the named command.
     pub(crate) fn new(command: &'static str) -> Self {
-        Self { entries: vec![("command", Value::from(command))], shown: Vec::new(), converged: true }
+        Self {
+            entries: vec![("command", Value::from(command))],
+            shown: Vec::new(),
+            converged: true,
+            bad_files: 0,
+        }
     }
 
     /// Adds a value; a NaN or infinite number becomes null.
@@ -43,6 +50,12 @@ impl Outcome {
         self.set("status", status.as_str())
     }
 
+    /// Says how many files could not be used and were left out; any make the exit code 1.
+    pub(crate) fn bad_files(mut self, count: usize) -> Self {
+        self.bad_files = count;
+        self
+    }
+
     /// Adds the wall time of the computation.
     pub(crate) fn seconds(self, elapsed: Duration) -> Self {
         self.set("seconds", elapsed.as_secs_f64())
@@ -52,9 +65,13 @@ impl Outcome {
         self.converged
     }
 
-    /// 0, or 3 if the result did not converge.
+    /// 0, 1 if files were left out, or 3 if the result did not converge.
     pub(crate) fn exit_code(&self) -> u8 {
-        if self.converged { 0 } else { 3 }
+        match (self.bad_files, self.converged) {
+            (0, true) => 0,
+            (0, false) => 3,
+            _ => 1,
+        }
     }
 
     /// One line of JSON.

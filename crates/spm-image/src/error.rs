@@ -15,7 +15,7 @@ pub enum ImageError {
     Solve(#[from] SolveError),
     /// A dictionary or model is unsound.
     #[error(transparent)]
-    Model(spm_models::ModelError),
+    Model(#[from] spm_models::ModelError),
     /// A window or patch does not fit into the image.
     #[error(
         "{what} of {} x {} pixels does not fit into an image of {} x {} (height x width)",

@@ -4,6 +4,7 @@ pub mod contour;
 pub mod denoise_ksvd;
 pub mod dictionary;
 pub mod inpaint;
+pub mod inspect;
 pub mod metrics;
 pub mod mri;
 pub mod patches;

@@ -7,6 +7,7 @@ mod estimator;
 #[cfg(feature = "serde")]
 pub mod file;
 pub mod linear;
+pub mod oneclass;
 pub mod preprocess;
 
 pub use data::{Design, Xy};

@@ -5,6 +5,7 @@
 //! `docs/benchmarks` with the figures.
 
 mod dictionary;
+mod elpv;
 mod overview;
 mod peers;
 mod regression;
@@ -24,6 +25,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Suite {
+    /// Defects of solar cells, learned from 60 good cells.
+    Elpv(elpv::Args),
     /// A few problems of every area: what `golden` compares.
     Overview(Options),
     /// Lasso: single fits, paths, cross-validation; peers scikit-learn, celer, skglm, adelie, python-glmnet.
@@ -119,6 +122,7 @@ impl Row {
 /// Runs a suite.
 pub(crate) fn run(args: &Args) -> Outcome {
     match &args.suite {
+        Suite::Elpv(args) => elpv::run(args),
         Suite::Overview(options) => overview::run(options),
         Suite::Regression(args) => regression::run(args),
         Suite::Dictionary(args) => dictionary::run(args),

@@ -7,6 +7,7 @@ pub(crate) mod denoise;
 pub(crate) mod genlasso;
 pub(crate) mod info;
 pub(crate) mod inpaint;
+pub(crate) mod inspect;
 pub(crate) mod ksvd;
 pub(crate) mod lasso;
 mod lasso_missing;
