@@ -5,7 +5,7 @@ mod common;
 
 use common::portable::Matrix;
 use serde_json::Value;
-use sparse_modeling::models::{Design, ElasticNet, Fit, FittedLinear, Xy};
+use sparse_modeling::models::{CrossValidation, Design, ElasticNet, ElasticNetPath, Fit, FittedLinear, Xy};
 
 /// A data set: the matrix, dense or sparse, and the response.
 struct Data {
@@ -177,4 +177,76 @@ fn weighted_lasso() {
 #[test]
 fn positive_lasso() {
     check_family("positive_lasso", |_| true);
+}
+
+/// All cases of a family with their data.
+fn cases(family: &str) -> Vec<(Value, Data)> {
+    let index = common::json("lasso/index.json");
+    let cases = index["cases"].as_array().unwrap().iter().filter(|c| c["family"] == family);
+    cases.map(|c| (c.clone(), Data::load(&c["data"]))).collect()
+}
+
+fn column(case: &Value, key: &str) -> Vec<f64> {
+    common::npy(&format!("lasso/{}", case[key].as_str().unwrap())).data
+}
+
+#[test]
+fn paths() {
+    for (case, data) in cases("lasso_path") {
+        let name = case["name"].as_str().unwrap();
+        let alphas = column(&case, "alphas");
+        let model = ElasticNet::new(1.0, 1.0).tol(1e-12);
+        let path = ElasticNetPath::new(model.clone()).alphas(alphas.clone());
+        let fitted = path.fit(Xy::new(data.design(), &data.y)).unwrap();
+        assert!(fitted.status().is_converged(), "{name}");
+        let at_zero = case["objective_at_zero"].as_f64().unwrap();
+        let (objectives, intercepts) = (column(&case, "objective"), column(&case, "intercepts"));
+        let rows = column(&case, "coef_idx");
+        let coefs = common::npy(&format!("lasso/{}", case["coefs"].as_str().unwrap()));
+        for (k, point) in fitted.points.iter().enumerate() {
+            assert_eq!(point.alpha, alphas[k]);
+            let objective = point.certificate.primal;
+            assert!((objective - objectives[k]).abs() <= 1e-11 * at_zero, "{name} {k}: {objective}");
+            let mut at = model.clone();
+            at.alpha = alphas[k];
+            let (primal, gap) = certify(&data, &at, &fitted.fitted(k));
+            assert!((primal - objective).abs() <= 1e-11 * at_zero, "{name} {k}: {primal} {objective}");
+            assert!(gap <= 1e-11 * at_zero, "{name} {k}: independent gap {gap:e}");
+            if case["unique"][k] == false {
+                continue;
+            }
+            assert_eq!(point.nnz() as u64, case["nnz"][k].as_u64().unwrap(), "{name} {k}");
+            let ours = fitted.coef(k);
+            let theirs: Vec<f64> = (0..rows.len()).map(|r| coefs.data[r * alphas.len() + k]).collect();
+            let largest = theirs.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+            for (&j, v) in rows.iter().zip(&theirs) {
+                assert!((ours[j as usize] - v).abs() <= 1e-5 * largest, "{name} {k}: feature {j}");
+            }
+            let scale = intercepts[k].abs().max(largest);
+            assert!((point.intercept - intercepts[k]).abs() <= 1e-5 * scale, "{name} {k}");
+        }
+    }
+}
+
+#[test]
+fn cross_validation() {
+    for (case, data) in cases("lasso_cv") {
+        let name = case["name"].as_str().unwrap();
+        let alphas = column(&case, "alphas");
+        let path = ElasticNetPath::new(ElasticNet::new(1.0, 1.0).tol(1e-12)).alphas(alphas.clone());
+        let cv = CrossValidation::new(path).fit(Xy::new(data.design(), &data.y)).unwrap();
+        let errors = common::npy(&format!("lasso/{}", case["mse_path"].as_str().unwrap())).data;
+        for (f, fold) in cv.fold_errors.iter().enumerate() {
+            for (k, &error) in fold.iter().enumerate() {
+                let expected = errors[f * alphas.len() + k];
+                assert!((error / expected - 1.0).abs() < 1e-4, "{name} fold {f}, {k}: {error} {expected}");
+            }
+        }
+        assert_eq!(cv.index_min as u64, case["best_index"].as_u64().unwrap(), "{name}");
+        assert!(cv.alpha_1se() >= cv.alpha_min());
+        let refit = &case["refit"];
+        let objective = refit["objective"].as_f64().unwrap();
+        assert!((cv.fitted.objective() / objective - 1.0).abs() < 1e-9, "{name}");
+        assert!((cv.fitted.alpha - refit["alpha"].as_f64().unwrap()).abs() < 1e-12);
+    }
 }

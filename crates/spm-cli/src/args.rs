@@ -24,6 +24,14 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A number in `(0, 1)`.
+pub(crate) fn open_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(v) if v > 0.0 && v < 1.0 => Ok(v),
+        _ => Err("expected a number above 0 and below 1".to_owned()),
+    }
+}
+
 /// A whole number `>= 1`.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {

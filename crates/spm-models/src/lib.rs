@@ -9,6 +9,8 @@ pub mod file;
 pub mod linear;
 pub mod oneclass;
 pub mod preprocess;
+mod rows;
+pub mod select;
 
 pub use data::{Design, Xy};
 pub use dictionary::{Coder, Codes, Dictionary, Ksvd, Omp};
@@ -19,3 +21,5 @@ pub use linear::{
     FittedLinear, FittedMultiTask, GeneralizedLasso, GroupLasso, HmLasso, LarsKnot, LarsPath, Lasso,
     LassoLars, LinearModel, MultiTaskLasso, MultiXy, Slope, Solver, SparseGlm, Structure,
 };
+pub use linear::{ElasticNetPath, FittedPath};
+pub use select::{Criterion, CrossValidation, Folds, StabilitySelection};

@@ -150,12 +150,18 @@ fn emit(options: &Options, rows: &[Row]) -> Outcome {
 
 /// Builds a program of `benches/src/bin` and runs it; what it printed.
 fn program(name: &str, args: &[&str]) -> Outcome<String> {
+    program_with(name, args, &[])
+}
+
+/// As [`program`], with variables in its environment.
+fn program_with(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Outcome<String> {
     let package = ["--release", "--quiet", "--package", "spm-benches", "--bin", name];
     must(cargo(&["build"]).args(package))?;
     let output = cargo(&["run"])
         .args(package)
         .arg("--")
         .args(args)
+        .envs(variables.iter().copied())
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(|e| format!("{name} did not start: {e}"))?;

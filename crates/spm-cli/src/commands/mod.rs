@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod curvature;
+pub(crate) mod cv;
 pub(crate) mod demo;
 pub(crate) mod denoise;
 pub(crate) mod genlasso;
@@ -14,6 +15,8 @@ mod lasso_missing;
 mod lasso_structured;
 pub(crate) mod mri;
 pub(crate) mod omp;
+pub(crate) mod path;
+pub(crate) mod regression;
 pub(crate) mod superres;
 pub(crate) mod trend;
 pub(crate) mod tv1d;

@@ -24,12 +24,38 @@ use crate::{LinalgError, Scalar, check};
 /// # Ok::<(), spm_linalg::LinalgError>(())
 /// ```
 pub fn gram_into<T: Scalar>(x: MatRef<'_, T>, out: &mut [T]) -> Result<(), LinalgError> {
+    product(x, Accum::Replace, out)?;
+    mirror(x.ncols(), out);
+    Ok(())
+}
+
+/// The lower triangle of `out ← out + XᵀX`, for a Gram matrix that comes in pieces; [`gram_mirror`] ends it.
+///
+/// `x` is n × p, `out` has length p², column-major. O(n p²) time.
+///
+/// # Errors
+/// [`LinalgError::Shape`] if `out.len() != p²`.
+pub fn gram_add_into<T: Scalar>(x: MatRef<'_, T>, out: &mut [T]) -> Result<(), LinalgError> {
+    product(x, Accum::Add, out)
+}
+
+/// Copies the lower triangle of a p × p matrix, column-major, onto the upper one. O(p²).
+///
+/// # Errors
+/// [`LinalgError::Shape`] if `out.len() != p²`.
+pub fn gram_mirror<T: Scalar>(p: usize, out: &mut [T]) -> Result<(), LinalgError> {
+    check::len("Gram matrix", p.saturating_mul(p), out.len())?;
+    mirror(p, out);
+    Ok(())
+}
+
+fn product<T: Scalar>(x: MatRef<'_, T>, accum: Accum, out: &mut [T]) -> Result<(), LinalgError> {
     let p = x.ncols();
     check::len("Gram matrix", p.saturating_mul(p), out.len())?;
     matmul(
         MatMut::from_column_major_slice_mut(out, p, p),
         BlockStructure::TriangularLower,
-        Accum::Replace,
+        accum,
         x.transpose(),
         BlockStructure::Rectangular,
         x,
@@ -37,12 +63,15 @@ pub fn gram_into<T: Scalar>(x: MatRef<'_, T>, out: &mut [T]) -> Result<(), Linal
         T::one(),
         Par::Seq,
     );
+    Ok(())
+}
+
+fn mirror<T: Scalar>(p: usize, out: &mut [T]) {
     for j in 0..p {
         for i in j + 1..p {
             out[j + i * p] = out[i + j * p];
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -62,6 +91,20 @@ mod tests {
                 assert_eq!(g[i + j * p], g[j + i * p]);
             }
         }
+    }
+
+    #[test]
+    fn pieces_add_up() {
+        let (n, p) = (9, 4);
+        let x: Vec<f64> = Rng::new(5).normals(n * p);
+        let x = MatRef::from_column_major_slice(&x, n, p);
+        let (mut whole, mut sum) = (vec![0.0; p * p], vec![0.0; p * p]);
+        gram_into(x, &mut whole).unwrap();
+        gram_add_into(x.subrows(0, 5), &mut sum).unwrap();
+        gram_add_into(x.subrows(5, 4), &mut sum).unwrap();
+        gram_mirror(p, &mut sum).unwrap();
+        assert!(whole.iter().zip(&sum).all(|(a, b)| (a - b).abs() < 1e-13));
+        assert!(gram_mirror(3, &mut sum).is_err() && gram_add_into(x, &mut [0.0; 3]).is_err());
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod updating;
 pub use banded::{BandedCholesky, BandedQr};
 pub use cholesky::Cholesky;
 pub use evd::{SelfAdjointEvd, self_adjoint_evd_into, self_adjoint_evd_scratch};
-pub use gram::gram_into;
+pub use gram::{gram_add_into, gram_into, gram_mirror};
 pub use qr::ColPivQr;
 pub use sparse_cholesky::SparseCholesky;
 pub use svd::{ThinSvd, leading_triplet, thin_svd_into, thin_svd_scratch};

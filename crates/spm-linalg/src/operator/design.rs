@@ -112,4 +112,7 @@ impl<T: Scalar> DesignMatrix<T> for Design<'_, T> {
     fn col_sq_norm(&self, j: usize) -> T {
         each!(self, x => x.col_sq_norm(j))
     }
+    fn stored(&self) -> usize {
+        each!(self, x => x.stored())
+    }
 }

@@ -36,6 +36,9 @@ macro_rules! forward {
             fn col_sq_norm(&self, j: usize) -> T {
                 (**self).col_sq_norm(j)
             }
+            fn stored(&self) -> usize {
+                (**self).stored()
+            }
             fn carry_len(&self) -> usize {
                 (**self).carry_len()
             }

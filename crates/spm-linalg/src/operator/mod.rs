@@ -104,6 +104,12 @@ pub trait DesignMatrix<T: Scalar>: LinearOperator<T> {
     /// If `j >= ncols()`.
     fn col_sq_norm(&self, j: usize) -> T;
 
+    /// How many entries are stored: what a pass over the matrix costs. All of them by default; an implementation without
+    /// zeros to skip must not say less.
+    fn stored(&self) -> usize {
+        self.nrows().saturating_mul(self.ncols())
+    }
+
     /// How many extra numbers a *carried* vector has behind its [`nrows`](LinearOperator::nrows) entries.
     ///
     /// A lazily centred sparse column is dense, so adding it to a vector would cost O(n). A carried vector has a

@@ -185,6 +185,10 @@ impl<T: Scalar> DesignMatrix<T> for Sparse<'_, T> {
     fn col_sq_norm(&self, j: usize) -> T {
         crate::vecops::sq_norm(self.col(j).1)
     }
+
+    fn stored(&self) -> usize {
+        self.nnz()
+    }
 }
 
 #[cfg(test)]

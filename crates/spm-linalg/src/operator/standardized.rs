@@ -343,6 +343,10 @@ impl<T: Scalar> DesignMatrix<T> for Standardized<'_, T> {
         self.sq_norm[j]
     }
 
+    fn stored(&self) -> usize {
+        self.x.stored()
+    }
+
     fn carry_len(&self) -> usize {
         if self.lazy() { 2 } else { 0 }
     }

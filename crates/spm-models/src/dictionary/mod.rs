@@ -21,7 +21,7 @@ mod dictionary;
 mod init;
 mod ksvd;
 mod online;
-mod parallel;
+pub(crate) mod parallel;
 
 pub use coder::{CoSaMp, Coder, Iht, LassoCoder, MaskedCoder, NonNegativeOmp, Omp, Threshold, known_entries};
 pub use codes::Codes;

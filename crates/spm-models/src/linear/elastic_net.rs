@@ -172,7 +172,7 @@ impl<T: Scalar> ElasticNet<T> {
         self.spec().alpha_max(data)
     }
 
-    fn spec(&self) -> Spec<'_, T> {
+    pub(crate) fn spec(&self) -> Spec<'_, T> {
         Spec {
             alpha: self.alpha,
             l1_ratio: self.l1_ratio,

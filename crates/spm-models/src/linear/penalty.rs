@@ -117,7 +117,9 @@ impl<T: Scalar> SeparableProx<T> for FeaturePenalty<'_, T> {
 
     fn expansion_at(&self, j: usize, w: T) -> Option<(T, T)> {
         let v = self.weight(j);
-        (w != T::zero()).then(|| (v * (self.l1 * w.signum() + self.l2 * w), v * self.l2))
+        // Where neither a weight nor a constraint makes a kink, zero is a point like any other.
+        let smooth = w != T::zero() || (v * self.l1 == T::zero() && !self.non_negative);
+        smooth.then(|| (v * (self.l1 * w.signum() + self.l2 * w), v * self.l2))
     }
 }
 

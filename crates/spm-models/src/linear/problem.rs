@@ -1,8 +1,6 @@
 //! From data and options to a problem for a solver, and back to a fitted model.
 
-use spm_linalg::{
-    Dense, DesignMatrix, LinearOperator, Scalar, SeparableProx, Standardized, Standardizing, check, vecops,
-};
+use spm_linalg::{Dense, DesignMatrix, LinearOperator, Scalar, SeparableProx, Standardized, check, vecops};
 use spm_solvers::admm::{Admm, AdmmOptions, CgUpdate, XUpdate, least_squares_update};
 use spm_solvers::loss::{LossOf, Quadratic};
 use spm_solvers::polish::PolishL1;
@@ -13,6 +11,7 @@ use spm_solvers::{
 };
 
 use super::penalty::FeaturePenalty;
+use super::prepared::Prepared;
 use super::{FitControl, FittedLinear, Solver};
 use crate::{Design, ModelError, Xy};
 
@@ -23,11 +22,11 @@ const POLISH_ROUNDS: usize = 20;
 
 /// Every option of a linear model.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Spec<'a, T> {
+pub(crate) struct Spec<'a, T> {
     pub(super) alpha: T,
     pub(super) l1_ratio: T,
-    pub(super) fit_intercept: bool,
-    pub(super) standardize: bool,
+    pub(crate) fit_intercept: bool,
+    pub(crate) standardize: bool,
     pub(super) positive: bool,
     pub(super) penalty_weights: Option<&'a [T]>,
     pub(super) tol: T,
@@ -44,7 +43,26 @@ impl<T: Scalar> Spec<'_, T> {
         Ok(())
     }
 
-    fn penalty(&self, alpha: T) -> Result<FeaturePenalty<'_, T>, ModelError> {
+    pub(super) fn validate_for(&self, p: usize) -> Result<(), ModelError> {
+        if let Some(v) = self.penalty_weights {
+            check::len("penalty_weights", p, v.len())?;
+            check::all_non_negative("penalty_weights", v)?;
+        }
+        Ok(())
+    }
+
+    /// The data as these options have the solver see them.
+    pub(super) fn prepare<'x>(
+        &self,
+        x: Design<'x, T>,
+        sample_weight: Option<&[T]>,
+    ) -> Result<Prepared<'x, T>, ModelError> {
+        self.validate()?;
+        self.validate_for(x.ncols())?;
+        Prepared::new(x, sample_weight, self.fit_intercept, self.standardize)
+    }
+
+    pub(super) fn penalty(&self, alpha: T) -> Result<FeaturePenalty<'_, T>, ModelError> {
         let (l1, l2) = (alpha * self.l1_ratio, alpha * (T::one() - self.l1_ratio));
         Ok(FeaturePenalty::new(l1, l2, self.penalty_weights, self.positive)?)
     }
@@ -52,7 +70,7 @@ impl<T: Scalar> Spec<'_, T> {
     /// Fits to one response.
     pub(super) fn fit(&self, data: Xy<'_, T>, ctl: FitControl<'_, T>) -> Result<FittedLinear<T>, ModelError> {
         data.validate()?;
-        let prepared = Prepared::new(self, data.x, data.sample_weight)?;
+        let prepared = self.prepare(data.x, data.sample_weight)?;
         prepared.fit(self, data.y, ctl)
     }
 
@@ -68,7 +86,7 @@ impl<T: Scalar> Spec<'_, T> {
         check::non_empty("X: columns", x.ncols())?;
         check::len("y: length, a multiple of the rows of X", y.len().div_ceil(n) * n, y.len())?;
         check::finite("y", y)?;
-        let prepared = Prepared::new(self, x, sample_weight)?;
+        let prepared = self.prepare(x, sample_weight)?;
         let one = |y: &[T]| prepared.fit(self, y, FitControl::default());
         #[cfg(feature = "rayon")]
         {
@@ -85,7 +103,7 @@ impl<T: Scalar> Spec<'_, T> {
     pub(super) fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
         check::positive("l1_ratio", self.l1_ratio)?;
         data.validate()?;
-        let prepared = Prepared::new(self, data.x, data.sample_weight)?;
+        let prepared = self.prepare(data.x, data.sample_weight)?;
         let (y, _) = prepared.response(data.y);
         let c = prepared.curvature();
         let weight = |j: usize| self.penalty_weights.map_or(T::one(), |v| v[j]) * self.l1_ratio;
@@ -116,45 +134,32 @@ impl<T: Scalar> Spec<'_, T> {
     }
 }
 
-/// The part of a problem that all responses share.
-#[derive(Debug)]
-struct Prepared<'a, T: Scalar> {
-    view: Standardized<'a, T>,
-    /// Weights of the observations, summing to n.
-    weights: Option<Vec<T>>,
-    fit_intercept: bool,
+/// How a solver's coefficients become those of the data.
+#[derive(Debug, Clone)]
+pub(crate) struct Units<T> {
+    /// Of the columns: 0 without an intercept.
+    pub(crate) means: Vec<T>,
+    /// What the columns were divided by.
+    pub(crate) scales: Vec<T>,
+    /// Of the response: 0 without an intercept.
+    pub(crate) mean: T,
+}
+
+impl<T: Scalar> Units<T> {
+    /// The coefficients that are not zero, and the intercept.
+    pub(super) fn undo(&self, w: &[T]) -> (Vec<(usize, T)>, T) {
+        let mut intercept = self.mean;
+        let mut coef = Vec::new();
+        for (j, &w) in w.iter().enumerate().filter(|(_, w)| **w != T::zero()) {
+            let w = w / self.scales[j];
+            intercept -= w * self.means[j];
+            coef.push((j, w));
+        }
+        (coef, intercept)
+    }
 }
 
 impl<'a, T: Scalar> Prepared<'a, T> {
-    fn new(spec: &Spec<'_, T>, x: Design<'a, T>, sample_weight: Option<&[T]>) -> Result<Self, ModelError> {
-        spec.validate()?;
-        let n = x.nrows();
-        if let Some(v) = spec.penalty_weights {
-            check::len("penalty_weights", x.ncols(), v.len())?;
-            check::all_non_negative("penalty_weights", v)?;
-        }
-        let weights = match sample_weight {
-            None => None,
-            Some(w) => {
-                check::len("sample_weight", n, w.len())?;
-                check::all_non_negative("sample_weight", w)?;
-                // Divided by the largest first: the sum can't overflow.
-                let largest = vecops::norm_inf(w);
-                check::positive("largest sample_weight", largest)?;
-                let mut w: Vec<T> = w.iter().map(|&v| v / largest).collect();
-                let factor = T::of_usize(n) / vecops::sum(&w);
-                vecops::scale(factor, &mut w);
-                Some(w)
-            }
-        };
-        let what = Standardizing::default()
-            .center(spec.fit_intercept)
-            .scale(spec.standardize)
-            .weights(weights.as_deref());
-        let view = Standardized::new(x, what)?;
-        Ok(Self { view, weights, fit_intercept: spec.fit_intercept })
-    }
-
     /// The standardised matrix written out, column by column, if it is dense.
     fn dense_copy(&self) -> Option<Vec<T>> {
         let Design::Dense(_) = self.view.inner() else { return None };
@@ -191,33 +196,6 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         Ok(())
     }
 
-    /// `c = 1/n`.
-    fn curvature(&self) -> T {
-        T::of_usize(self.view.nrows()).recip()
-    }
-
-    /// The response as the solver sees it, `sqrt(w)·(y − mean)`, and the mean (0 without an intercept).
-    fn response(&self, y: &[T]) -> (Vec<T>, T) {
-        let mut mean = T::zero();
-        if self.fit_intercept {
-            // The second pass removes the rounding of the first.
-            for _ in 0..2 {
-                let rest: T = match &self.weights {
-                    None => y.iter().map(|&v| v - mean).sum(),
-                    Some(w) => y.iter().zip(w).map(|(&v, &w)| w * (v - mean)).sum(),
-                };
-                mean += rest * self.curvature();
-            }
-        }
-        let mut out: Vec<T> = y.iter().map(|&v| v - mean).collect();
-        if let Some(u) = self.view.sqrt_weights() {
-            for (o, &u) in out.iter_mut().zip(u) {
-                *o *= u;
-            }
-        }
-        (out, mean)
-    }
-
     fn fit(
         &self,
         spec: &Spec<'_, T>,
@@ -226,7 +204,7 @@ impl<'a, T: Scalar> Prepared<'a, T> {
     ) -> Result<FittedLinear<T>, ModelError> {
         let (y, mean) = self.response(y);
         let c = self.curvature();
-        let objective_at_zero = T::of(0.5) * c * vecops::sq_norm(&y);
+        let objective_at_zero = self.objective_at_zero(&y);
         let mut stop = Gap { tol: spec.tol * objective_at_zero };
         let control = Control {
             max_iter: spec.max_iter,
@@ -282,11 +260,7 @@ impl<'a, T: Scalar> Prepared<'a, T> {
             report.status = Status::Converged;
         }
         let mut coef = cd.iterate().to_vec();
-        let mut intercept = mean;
-        for ((w, &m), &s) in coef.iter_mut().zip(self.view.means()).zip(self.view.scales()) {
-            *w /= s;
-            intercept -= *w * m;
-        }
+        let intercept = self.to_data_units(&mut coef, mean);
         Ok(FittedLinear { coef, intercept, alpha: spec.alpha, objective_at_zero, certificate, report })
     }
 }

@@ -25,7 +25,25 @@ pub(super) struct DualBound<T> {
 
 impl<T: Scalar> DualBound<T> {
     pub(super) fn new<X: DesignMatrix<T>, G: SeparableProx<T>>(x: &X, g: &G, step_size: &[T]) -> Self {
+        let p = x.ncols();
+        let mut this = Self {
+            free: Vec::new(),
+            one_sided: Vec::new(),
+            basis: Vec::new(),
+            free_rank: 0,
+            theta: Vec::new(),
+            correlation: vec![T::zero(); p],
+            scaled: vec![T::zero(); p],
+            best: None,
+        };
+        this.reset(x, g, step_size);
+        this
+    }
+
+    /// Starts anew for another penalty.
+    pub(super) fn reset<X: DesignMatrix<T>, G: SeparableProx<T>>(&mut self, x: &X, g: &G, step_size: &[T]) {
         let (n, p) = (x.nrows(), x.ncols());
+        self.best = None;
         let (mut free, mut one_sided) = (Vec::new(), Vec::new());
         for j in (0..p).filter(|&j| step_size[j] > T::zero()) {
             let flat = |v: T| g.value_at(j, v) == T::zero();
@@ -35,23 +53,22 @@ impl<T: Scalar> DualBound<T> {
                 (false, false) => {}
             }
         }
-        let projects = !free.is_empty() || !one_sided.is_empty();
-        let rank = (free.len() + one_sided.len()).min(n);
-        let mut this = Self {
-            free,
-            one_sided,
-            basis: Vec::with_capacity(rank * n),
-            free_rank: 0,
-            theta: if projects { vec![T::zero(); n] } else { Vec::new() },
-            correlation: vec![T::zero(); p],
-            scaled: vec![T::zero(); p],
-            best: None,
-        };
-        for k in 0..this.free.len() {
-            this.orthogonalise(x, this.free[k]);
+        if (&free, &one_sided) == (&self.free, &self.one_sided) {
+            return;
         }
-        this.free_rank = this.rank(n);
-        this
+        let rank = (free.len() + one_sided.len()).min(n);
+        self.basis = Vec::with_capacity(rank * n);
+        self.theta = if rank == 0 { Vec::new() } else { vec![T::zero(); n] };
+        (self.free, self.one_sided) = (free, one_sided);
+        for k in 0..self.free.len() {
+            self.orthogonalise(x, self.free[k]);
+        }
+        self.free_rank = self.rank(n);
+    }
+
+    /// Whether the candidate is the residual itself.
+    pub(super) fn is_residual(&self) -> bool {
+        self.free.is_empty() && self.one_sided.is_empty()
     }
 
     /// The best bound so far; `None` before the first, or if `g` knows neither polar nor conjugate.
@@ -76,7 +93,7 @@ impl<T: Scalar> DualBound<T> {
         w: &[T],
         stack: &mut MemStack,
     ) {
-        if self.free.is_empty() && self.one_sided.is_empty() {
+        if self.is_residual() {
             self.correlation.copy_from_slice(u);
             self.consider(g, c, vecops::dot(y, r), vecops::sq_norm(r), stack);
         } else {
@@ -171,8 +188,9 @@ impl<T: Scalar> DualBound<T> {
         let half = T::of(0.5);
         let value = |t: T| c * (t * along - half * t * t * square);
         if let Some(polar) = g.polar(&self.correlation, stack) {
+            // Not beyond 1: a correlation that was passed over is known to be feasible up to there only.
             let mut t = if square > T::zero() { along / square } else { T::one() };
-            t = t.max(T::zero());
+            t = t.max(T::zero()).min(T::one());
             if polar > T::zero() {
                 t = t.min(polar.recip());
             }

@@ -3,11 +3,13 @@
 mod anderson;
 mod dual;
 mod newton;
+mod screening;
 mod working_set;
 
 use anderson::Anderson;
 use dual::DualBound;
 use newton::Newton;
+use screening::Screening;
 use spm_linalg::{DesignMatrix, LinalgError, Scalar, SeparableProx, Workspace, check, vecops};
 use working_set::WorkingSet;
 
@@ -15,9 +17,10 @@ use crate::{Certificate, Certify, Iteration, Progress, SolveError};
 
 /// At most this many epochs on one working set before all columns are looked at again.
 const MAX_EPOCHS: usize = 100;
-/// A Newton step waits at least this many epochs, or the support's size divided by `NEWTON_COST`: what it costs.
+/// A Newton step with more new coordinates than this, and than a quarter of all, waits this many epochs: many of them may
+/// leave again. Any waits a quarter of the epochs that could be made at its cost.
+const FEW_NEW: usize = 8;
 const NEWTON_WAIT: usize = 3;
-const NEWTON_COST: usize = 16;
 /// A working set is solved when its violation is below this share of the last overall violation.
 const INNER_SHARE: f64 = 0.1;
 
@@ -31,14 +34,18 @@ const INNER_SHARE: f64 = 0.1;
 /// increasing order, and every few epochs the exact minimiser on the support is tried, by a Newton step where the
 /// penalty tells its derivatives, or the last iterates are extrapolated; each is kept only if the objective
 /// decreases. When the working set is solved well enough, one pass over all columns measures the optimality
-/// violation, takes the worst offenders in, and computes a lower bound of the optimum from a feasible dual point.
+/// violation, takes the worst offenders in, and computes a lower bound of the optimum from a feasible dual point. Columns
+/// whose correlation cannot have reached the penalty since it was last computed are passed over: the change is at most
+/// `c·‖x_j‖` times the change of the residual.
 /// [`Progress::gap`] is the present objective minus the best bound so far. The residual is recomputed at each
 /// pass, so it does not drift.
 ///
 /// [`Progress::residual`] is the largest `dist(c·x_jᵀ(y − Xw), ∂g_j(w_j))` over all columns at the last pass.
 ///
-/// An epoch costs O(stored entries of the working set), a pass O(stored entries of `X`); memory O(n + 16 p), plus
-/// n numbers for each unpenalised column, plus `n·s + 1.5·s²` for a support of `s <= 1024` coordinates. A step allocates nothing.
+/// An epoch costs O(stored entries of the working set), a pass O(stored entries of `X`); memory O(n + 20 p), plus
+/// n numbers for each unpenalised column, plus `n·s + 1.5·s²` for `s <= 4096` coordinates that were ever in the support
+/// (fewer where `n·s` exceeds 2²⁵). A step allocates nothing, unless the feature `rayon` splits the passes over a
+/// large `X` between threads; the result has the same bits for any number of them.
 ///
 /// The gap needs [`spm_linalg::Prox::polar`] or [`spm_linalg::Prox::conj_value`]; without either
 /// [`Progress::gap`] stays `None`. Columns that `g` does not penalise (on one or both sides of zero) are projected
@@ -47,7 +54,7 @@ const INNER_SHARE: f64 = 0.1;
 /// Sources: Friedman, Hastie and Tibshirani 2010 (coordinate descent); Massias, Gramfort and Salmon 2018 and
 /// Bertrand et al. 2022, algorithm 1 (working sets); Bertrand and Massias 2021, algorithm 2 (extrapolation);
 /// Osborne, Presnell and Turlach 2000 (steps on the support);
-/// Ndiaye et al. 2017, section 3 (dual point by rescaling).
+/// Ndiaye et al. 2017, section 3 (dual point by rescaling); Tibshirani et al. 2012, section 7 (what a path looks at first).
 ///
 /// ```
 /// use spm_linalg::{Dense, penalty::L1};
@@ -71,8 +78,9 @@ pub struct CoordinateDescent<'a, T: Scalar, X, G> {
     residual: Vec<T>,
     /// `1 / (c ‖x_j‖²)`, 0 for a zero column.
     step_size: Vec<T>,
-    /// `c Xᵀ(y − X w)` at the last pass.
+    /// `c Xᵀ(y − X w)` at the last pass; of a column that was passed over, as it was when last computed.
     correlation: Vec<T>,
+    screening: Screening<T>,
     /// `dist(correlation, ∂g)` at the last pass.
     violation: Vec<T>,
     working: WorkingSet,
@@ -85,6 +93,8 @@ pub struct CoordinateDescent<'a, T: Scalar, X, G> {
     /// Epochs on the current working set.
     epochs: usize,
     solved: bool,
+    /// Whether the last pass was at the present iterate.
+    measured: bool,
     iter: usize,
     primal: T,
     worst: T,
@@ -118,6 +128,8 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
             }
         }
         let dual = DualBound::new(&x, &g, &step_size);
+        let screening = Screening::new(&x, n);
+        let newton = Newton::new(&x);
         let workspace = Workspace::new(x.scratch().or(g.scratch(p)));
         let mut this = Self {
             residual: vec![T::zero(); n + x.carry_len()],
@@ -127,12 +139,14 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
             violation: vec![T::zero(); p],
             working: WorkingSet::new(p),
             anderson: Anderson::new(p),
-            newton: Newton::new(n, p),
+            newton,
+            screening,
             since_newton: 0,
             dual,
             workspace,
             epochs: 0,
             solved: true,
+            measured: false,
             iter: 0,
             primal: T::zero(),
             worst: T::zero(),
@@ -171,26 +185,39 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
         Ok(())
     }
 
-    /// Replaces the penalty, as along a path: the iterate stays, gap and violation are measured anew. One pass.
+    /// Replaces the penalty, as along a path: the iterate stays; there is no gap before the first pass with the new one.
+    ///
+    /// `look_ahead >= 1` also takes those columns into the first working set whose correlation would violate the new
+    /// penalty if they were `look_ahead` times larger: for an L1 penalty that falls from `a` to `b`, `1/(2 − a/b)` is the
+    /// sequential strong rule. It only decides what is looked at first, by the correlations of the last pass. O(n + p).
     ///
     /// # Errors
-    /// [`LinalgError::Shape`] if `g` is of another dimension.
-    pub fn restart(&mut self, g: G) -> Result<(), SolveError> {
+    /// [`LinalgError::Shape`] if `g` is of another dimension; [`LinalgError::InvalidParam`] for a `look_ahead` below 1.
+    pub fn restart(&mut self, g: G, look_ahead: T) -> Result<(), SolveError> {
         if let Some(dim) = g.dim() {
             check::len("penalty dimension", self.w.len(), dim)?;
         }
-        self.dual = DualBound::new(&self.x, &g, &self.step_size);
+        check::non_negative("look_ahead - 1", look_ahead - T::one())?;
+        self.dual.reset(&self.x, &g, &self.step_size);
         self.g = g;
         self.iter = 0;
         self.solved = true;
-        self.pass();
+        // A column that the last pass left out may matter to the new penalty: no certificate from these correlations.
+        self.measured = false;
+        self.judge();
+        for j in (0..self.w.len()).filter(|&j| self.w[j] == T::zero()) {
+            let ahead = -look_ahead * self.correlation[j];
+            self.violation[j] = larger(self.violation[j], self.g.subdiff_distance_at(j, T::zero(), ahead));
+        }
         Ok(())
     }
 
-    /// Objective and lower bound at the iterate, measured anew by a pass over all columns; `None` where the
-    /// penalty knows neither polar nor conjugate.
+    /// Objective and lower bound at the iterate, computed from `y`, `X` and the iterate alone by a pass over the columns
+    /// if the last step did not end with one; `None` where the penalty knows neither polar nor conjugate.
     pub fn certificate(&mut self) -> Option<Certificate<T>> {
-        self.pass();
+        if !self.measured {
+            self.pass();
+        }
         self.dual.best().map(|dual| Certificate::new(self.primal, dual))
     }
 
@@ -211,16 +238,21 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
     fn pass(&mut self) {
         let n = self.y.len();
         self.rebuild_residual();
-        self.x.apply_adjoint(&self.residual[..n], &mut self.correlation, self.workspace.stack());
-        vecops::scale(self.curvature, &mut self.correlation);
-        self.worst = T::zero();
-        for j in 0..self.w.len() {
-            let v = self.g.subdiff_distance_at(j, self.w[j], -self.correlation[j]);
-            self.worst = larger(self.worst, v);
-            self.violation[j] = v;
+        // A dual point that is not the residual itself is tried against every column anyway.
+        let screened = self.dual.is_residual()
+            && self.screening.update(
+                &self.x,
+                &self.g,
+                self.curvature,
+                &self.w,
+                &self.residual,
+                &mut self.correlation,
+            );
+        if !screened {
+            screening::correlations(&self.x, self.curvature, &self.residual, &mut self.correlation);
+            self.screening.refer_to(&self.residual[..n], &self.correlation);
         }
-        self.primal =
-            T::of(0.5) * self.curvature * vecops::sq_norm(&self.residual[..n]) + self.g.value(&self.w);
+        self.judge();
         self.dual.update(
             &self.x,
             &self.g,
@@ -231,6 +263,20 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
             &self.w,
             self.workspace.stack(),
         );
+        self.measured = true;
+    }
+
+    /// Violation and objective from the correlations of the last pass.
+    fn judge(&mut self) {
+        let n = self.y.len();
+        self.worst = T::zero();
+        for j in 0..self.w.len() {
+            let v = self.g.subdiff_distance_at(j, self.w[j], -self.correlation[j]);
+            self.worst = larger(self.worst, v);
+            self.violation[j] = v;
+        }
+        self.primal =
+            T::of(0.5) * self.curvature * vecops::sq_norm(&self.residual[..n]) + self.g.value(&self.w);
     }
 
     /// `residual ← y − X w`, settled.
@@ -275,18 +321,16 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
 
     /// Tries the exact minimiser on the support; true if the objective decreased.
     fn newton(&mut self) -> bool {
-        // Where the epochs alone were good enough the step is often the last one, and exact: no waiting.
-        let wait = if self.solved { 1 } else { NEWTON_WAIT };
-        if self.since_newton < wait || !self.newton.take_support(&self.g, self.working.indices(), &self.w) {
-            return false;
-        }
-        if self.since_newton < self.newton.size() / NEWTON_COST {
+        let Some(fresh) = self.newton.choose(&self.g, self.working.indices(), &self.w) else { return false };
+        let (cost, epoch) = self.newton.cost(&self.x, fresh);
+        let many = !self.solved && fresh > FEW_NEW.max(self.working.indices().len() / 8);
+        let wait = if many { NEWTON_WAIT } else { 1 }.max(cost / (4 * epoch));
+        if self.since_newton < wait {
             return false;
         }
         self.since_newton = 0;
-        let n = self.y.len();
         let before = self.objective();
-        if !self.newton.minimise(&self.x, &self.g, self.curvature, &mut self.w, &self.residual[..n]) {
+        if !self.newton.minimise(&self.x, &self.g, self.curvature, &mut self.w, &self.residual) {
             return false;
         }
         self.rebuild_residual();
@@ -320,6 +364,7 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
 
 impl<T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> Iteration<T> for CoordinateDescent<'_, T, X, G> {
     fn step(&mut self) -> Result<(), SolveError> {
+        self.measured = false;
         if self.solved {
             self.working.select(&self.w, &self.violation, &self.step_size);
             self.anderson.restart(self.working.indices(), &self.w);

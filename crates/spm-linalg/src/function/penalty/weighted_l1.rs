@@ -100,6 +100,8 @@ impl<T: Scalar> SeparableProx<T> for WeightedL1<T> {
     }
 
     fn expansion_at(&self, j: usize, w: T) -> Option<(T, T)> {
-        (w != T::zero()).then(|| (self.weights[j] * w.signum(), T::zero()))
+        let v = self.weights[j];
+        // Without a weight there is no kink.
+        (w != T::zero() || v == T::zero()).then(|| (v * w.signum(), T::zero()))
     }
 }
