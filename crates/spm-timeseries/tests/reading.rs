@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use spm_linalg::Scalar;
 use spm_linalg::testing::Rng;
 use spm_timeseries::{
-    Criterion, Diagnostics, FusedLasso, MergeJumps, Pelt, Series, TrendCv, TrendFilter, TrendSelect,
-    TrendWithKnots, noise_level, trend_lambda_max,
+    Criterion, Diagnostics, FusedLasso, MergeJumps, Pelt, SeasonalTrend, Series, TrendCv, TrendFilter,
+    TrendSelect, TrendWithKnots, noise_level, trend_lambda_max,
 };
 
 fn zigzag(t: f64) -> f64 {
@@ -315,4 +315,32 @@ fn both_precisions<T: Scalar>() {
 fn single_and_double_precision() {
     both_precisions::<f32>();
     both_precisions::<f64>();
+}
+
+/// The joint minimum, by stationarity: the trend is optimal given the season (its certificate), and the residual has no
+/// seasonal mean.
+#[test]
+fn trend_and_season_are_separated() {
+    let season = [2.0, -1.0, 0.5, 0.0, -1.5];
+    for order in [0, 1, 2] {
+        let mut y = noisy(200, 0.3, 9, zigzag);
+        y.iter_mut().enumerate().for_each(|(i, v)| *v += season[i % 5]);
+        y[57] = f64::NAN;
+        let lambda = [3.0, 20.0, 100.0][order];
+        let fit = SeasonalTrend::new(TrendFilter::new(order, lambda), 5).fit(Series::new(&y)).unwrap();
+        assert!(fit.status.is_converged() && fit.iterations < 100, "order {order}: {}", fit.iterations);
+        assert!(fit.season.iter().sum::<f64>().abs() < 1e-9);
+        let close = fit.season.iter().zip(&season).all(|(a, b)| (a - b).abs() < 0.25);
+        assert!(close, "order {order}: {:?}", fit.season);
+        let x = fit.x();
+        for phase in 0..5 {
+            let r: Vec<f64> = (phase..200).step_by(5).filter(|&i| i != 57).map(|i| y[i] - x[i]).collect();
+            assert!((r.iter().sum::<f64>() / r.len() as f64).abs() < 1e-3, "order {order}, phase {phase}");
+        }
+        assert!(fit.trend.certificate().gap() <= 1e-6 * fit.trend.objective());
+    }
+    let y = [1.0, 2.0, 3.0];
+    assert!(SeasonalTrend::new(TrendFilter::new(1, 1.0), 1).fit(Series::new(&y)).is_err());
+    assert!(SeasonalTrend::new(TrendFilter::new(1, 1.0), 4).fit(Series::new(&y)).is_err());
+    assert!(SeasonalTrend::new(TrendFilter::new(1, 1.0), 2).tol(0.0).fit(Series::new(&y)).is_err());
 }
