@@ -193,3 +193,23 @@ fn jumps_are_merged_into_change_points() {
     assert_eq!(j["change_points"], serde_json::json!([101]));
     assert!((j["sizes"][0].as_f64().unwrap() - 2.0).abs() < 0.1);
 }
+
+#[test]
+fn huber_and_shapes() {
+    let f = Folder::new();
+    let out = f.path("x.npy");
+    let mut y: Vec<f64> =
+        (0..200).map(|i| (f64::from(i) / 50.0).powi(2) + 0.1 * (f64::from(i * i)).sin()).collect();
+    y[60] = 40.0;
+    y[140] = -30.0;
+    let yp = f.npy("y.npy", &[200], &y);
+    let j = json("trend {} -o {} --order 1 --lambda-ratio 0.01 --loss huber", &[&yp, &out], 0);
+    assert!(j["delta"].as_f64().unwrap() > 0.0);
+    assert!(j["gap"].as_f64().unwrap() <= 1e-8 * j["objective"].as_f64().unwrap());
+    let (_, x) = read_npy(&out);
+    assert!((x[60] - 1.44).abs() < 0.3 && (x[140] - 7.84).abs() < 0.3, "{} {}", x[60], x[140]);
+    json("trend {} -o {} --order 1 --lambda-ratio 0.001 --shape convex", &[&yp, &out], 0);
+    let (_, x) = read_npy(&out);
+    assert!(x.windows(3).all(|p| p[0] - 2.0 * p[1] + p[2] > -1e-9));
+    refused("trend {} -o {} --order 2 --lambda 1 --shape convex", &[&yp, &out], "order");
+}

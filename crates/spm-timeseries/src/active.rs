@@ -9,6 +9,9 @@ use crate::spline::{Dual, SplineSpace};
 
 /// Attempts at dropping knots that the data don't determine.
 const DROPS: usize = 8;
+/// Majorisers of the Huber loss in one round, and the relative change of a weight below which they end.
+const MAJORISERS: usize = 60;
+const SETTLED: f64 = 1e-4;
 
 /// A candidate solution with its certificate, in the problem's units.
 #[derive(Debug, Clone)]
@@ -65,14 +68,38 @@ impl ActiveSet {
         }
     }
 
+    /// The largest entry of the dual of the polynomial fit towards a sign that `D x` may have: `lambda_max`.
+    pub(crate) fn flat_bound(&mut self, p: &Problem) -> f64 {
+        if self.attempt(p).is_none() {
+            return f64::INFINITY;
+        }
+        let allowed = self.dual.u.iter().filter(|u| p.may[usize::from(u.hi > 0.0)]);
+        allowed.fold(0.0, |a: f64, u| a.max(u.hi.abs()))
+    }
+
     /// Solves the problem restricted to the knots in `fixed`, which keeps those that jump, with their signs.
     pub(crate) fn restrict(&mut self, p: &Problem) {
         self.collect(p);
         if self.knots.is_empty() {
             return;
         }
-        self.spline.assemble(p, &self.knots);
-        if self.restricted.solve(&self.spline, p.d.order(), p.lambda, &mut self.signs) {
+        self.spline.assemble(p, &self.knots, &self.dual.hold);
+        let mut found = self.restricted.solve(&self.spline, p, &mut self.signs);
+        if p.delta < f64::INFINITY {
+            // The Huber loss by its majorisers, so far that the signs are those of its solution.
+            for _ in 0..MAJORISERS {
+                if !found {
+                    break;
+                }
+                self.spline.combine(self.restricted.coefficients(), &mut self.dual.x);
+                if self.dual.weigh(p, false) < SETTLED {
+                    break;
+                }
+                self.spline.normal_equations(p, &self.dual.hold);
+                found = self.restricted.solve(&self.spline, p, &mut self.signs);
+            }
+        }
+        if found {
             for (l, (&j, &s)) in self.knots.iter().zip(&self.signs).enumerate() {
                 self.fixed[j] = s;
                 self.sizes[j] = self.restricted.jump_size(l);
@@ -129,23 +156,39 @@ impl ActiveSet {
         self.spline.close(p, &mut self.dual);
         let mut largest = 0.0_f64;
         for (e, u) in self.excess.iter_mut().zip(&self.dual.u) {
-            largest = largest.max(u.hi.abs());
-            let over = u.abs() - Double::new(lambda);
-            *e = if over.hi > 0.0 { over.hi.copysign(u.hi) } else { 0.0 };
+            *e = 0.0;
+            if p.beyond(u.hi) != 0.0 {
+                largest = largest.max(u.hi.abs());
+                *e = (u.abs() - Double::new(lambda)).hi.max(0.0).copysign(u.hi);
+            }
         }
-        let shrink = if largest > lambda { lambda / largest } else { 1.0 };
+        let mut shrink = if largest > lambda { lambda / largest } else { 1.0 };
         self.dual.leftover(p, &mut self.ends);
         p.d.apply_adjoint(&self.excess, &mut self.back, self.stack.stack());
+        if p.delta < f64::INFINITY {
+            // The residual of the dual has a bound, too; only shrinking keeps it.
+            for i in 0..p.y.len() {
+                let end = self.dual.off[i] + self.ends.get(i).copied().unwrap_or(0.0);
+                let d = (Double::new(p.y[i]) - self.dual.x[i]).hi.clamp(-p.delta, p.delta);
+                let v = (p.w[i] * d - end).abs();
+                if p.w[i] > 0.0 && v > p.w[i] * p.delta {
+                    shrink = shrink.min(p.w[i] * p.delta / v);
+                }
+            }
+        }
         let (mut primal, mut clipped, mut shrunk) = (0.0, 0.0, 0.0);
         for i in 0..p.y.len() {
             let (w, x) = (p.w[i], self.dual.x[i].hi);
             // What the dual misses of w (y − x).
             let end = self.dual.off[i] + self.ends.get(i).copied().unwrap_or(0.0);
             if w > 0.0 {
-                let d = (Double::new(p.y[i]) - self.dual.x[i]).hi;
-                primal += 0.5 * w * d * d;
+                let full = (Double::new(p.y[i]) - self.dual.x[i]).hi;
+                let d = full.clamp(-p.delta, p.delta);
+                let far = (full - d).abs();
+                primal += w * (0.5 * d * d + far * d.abs());
                 clipped += 0.5 * (self.back[i] + end).powi(2) / w;
-                shrunk += 0.5 * ((1.0 - shrink) * w * d + shrink * end).powi(2) / w;
+                let miss = (1.0 - shrink) * w * d + shrink * end;
+                shrunk += 0.5 * miss.powi(2) / w + far * miss.abs();
             } else {
                 clipped += ((self.back[i] + end) * x).abs();
                 shrunk += (shrink * end * x).abs();
@@ -161,7 +204,7 @@ impl ActiveSet {
             clipped += (slack + over).max(0.0);
             shrunk += (1.0 - shrink) * size + shrink * slack.max(0.0);
         }
-        (primal, f64::min(clipped, shrunk))
+        (primal, if p.delta < f64::INFINITY { shrunk } else { f64::min(clipped, shrunk) })
     }
 
     /// Makes the highest row of each stretch where `|u| > lambda` a candidate, and again those that the last fit dropped;
@@ -171,7 +214,7 @@ impl ActiveSet {
         let u = |j: usize| self.dual.u[j].hi;
         let (mut added, mut j) = (false, 0);
         while j < self.fixed.len() {
-            if u(j).abs() <= bound || self.fixed[j] != 0.0 {
+            if u(j).abs() <= bound || self.fixed[j] != 0.0 || p.beyond(u(j)) == 0.0 {
                 j += 1;
                 continue;
             }

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use spm_linalg::penalty::{tv1d_into, tv1d_scratch};
+use spm_linalg::penalty::{tv1d_halves_into, tv1d_into, tv1d_scratch};
 use spm_linalg::{Scalar, Workspace, check};
 use spm_solvers::{Certificate, Status};
 
+use crate::certify::certify;
+use crate::join::{HALVES, join};
 use crate::lambda_max::{flatten, fused_lambda_max_checked};
 use crate::{Series, TimeSeriesError};
 
@@ -91,26 +93,37 @@ impl<T: Scalar> FusedLasso<T> {
     /// [`TimeSeriesError::Linalg`] for invalid data or parameters, [`TimeSeriesError::NothingObserved`].
     pub fn fit(&self, series: Series<'_, T>) -> Result<FittedFused<T>, TimeSeriesError> {
         self.validate()?;
-        let (y, w) = series.checked()?;
+        let checked = if series.is_plain() { None } else { Some(series.checked()?) };
+        let (y, w): (&[T], Option<&[T]>) = match &checked {
+            None => (series.y, None),
+            Some((y, w)) => (y, w.iter().any(|&v| v != T::one()).then_some(w)),
+        };
         let n = y.len();
         let edges = self.edge_weights.as_deref();
         if let Some(e) = edges {
             check::len("edge_weights", n - 1, e.len())?;
         }
         let (zero, ls) = (T::zero(), self.lambda_sparse);
-        let even = w.iter().all(|&v| v == T::one());
-        let mut ws = Workspace::new(tv1d_scratch::<T>(n));
-        let weights = if even { None } else { Some(w.as_slice()) };
+        let solve = |y: &[T], x: &mut [T]| {
+            if n < HALVES {
+                tv1d_into(y, w, self.lambda, edges, x, Workspace::new(tv1d_scratch::<T>(n)).stack());
+            } else {
+                tv1d_halves_into(y, w, self.lambda, edges, x, |a, b| {
+                    join(a, b);
+                });
+            }
+        };
         let mut x = vec![zero; n];
-        tv1d_into(&y, weights, self.lambda, edges, &mut x, ws.stack());
-        let lambda_max = fused_lambda_max_checked(&y, &w, edges);
+        solve(y, &mut x);
+        let lambda_max = fused_lambda_max_checked(y, w, edges);
         if self.lambda > zero && self.lambda >= lambda_max {
             // At the threshold itself rounding could leave jumps of a few units in the last place.
-            flatten(&y, &w, edges, &mut x);
+            flatten(y, w, edges, &mut x);
         }
         if ls > zero {
-            let level = w.iter().copied().find(|v| *v > zero).unwrap_or(T::one());
-            if w.iter().all(|&v| v == zero || v == level) {
+            let weight = |i: usize| w.map_or(T::one(), |w| w[i]);
+            let level = (0..n).map(weight).find(|v| *v > zero).unwrap_or(T::one());
+            if (0..n).map(weight).all(|v| v == zero || v == level) {
                 for v in &mut x {
                     *v = spm_linalg::vecops::soft_threshold(*v, ls / level);
                 }
@@ -120,9 +133,9 @@ impl<T: Scalar> FusedLasso<T> {
                 x.fill(zero);
                 for sign in [T::one(), -T::one()] {
                     for i in 0..n {
-                        shifted[i] = if w[i] > zero { y[i] - sign * ls / w[i] } else { zero };
+                        shifted[i] = if weight(i) > zero { y[i] - sign * ls / weight(i) } else { zero };
                     }
-                    tv1d_into(&shifted, weights, self.lambda, edges, &mut part, ws.stack());
+                    solve(&shifted, &mut part);
                     for (v, &p) in x.iter_mut().zip(&part) {
                         if sign * p > zero {
                             *v = p;
@@ -131,8 +144,11 @@ impl<T: Scalar> FusedLasso<T> {
                 }
             }
         }
-        let problem = Problem { y: &y, w: &w, lambda: self.lambda, lambda_sparse: ls, edges };
-        let certificate = problem.certificate(&x);
+        let certificate = if ls > zero {
+            Problem { y, w, lambda: self.lambda, lambda_sparse: ls, edges }.certificate(&x)
+        } else {
+            certify(y, w, self.lambda, edges, &x)
+        };
         Ok(FittedFused { x, lambda: self.lambda, lambda_max, certificate })
     }
 }
@@ -219,15 +235,20 @@ pub struct Segment<T = f64> {
     pub value: T,
 }
 
+/// The problem with a sparse term, for its certificate.
 struct Problem<'a, T> {
     y: &'a [T],
-    w: &'a [T],
+    w: Option<&'a [T]>,
     lambda: T,
     lambda_sparse: T,
     edges: Option<&'a [T]>,
 }
 
 impl<T: Scalar> Problem<'_, T> {
+    fn weight(&self, i: usize) -> T {
+        self.w.map_or(T::one(), |w| w[i])
+    }
+
     fn radius(&self, i: usize) -> f64 {
         (self.lambda * self.edges.map_or(T::one(), |e| e[i])).as_f64()
     }
@@ -240,11 +261,11 @@ impl<T: Scalar> Problem<'_, T> {
     fn certificate(&self, x: &[T]) -> Certificate<T> {
         let n = x.len();
         let ls = self.lambda_sparse.as_f64();
-        let residual = |i: usize| (self.w[i] * (self.y[i] - x[i])).as_f64();
+        let residual = |i: usize| (self.weight(i) * (self.y[i] - x[i])).as_f64();
         // The range of v_i that x_i leaves: its subgradient.
         let values = |i: usize| {
             let v = x[i].as_f64();
-            if self.w[i] == T::zero() || ls == 0.0 {
+            if self.weight(i) == T::zero() || ls == 0.0 {
                 [0.0, 0.0]
             } else if v == 0.0 {
                 [-ls, ls]
@@ -266,7 +287,7 @@ impl<T: Scalar> Problem<'_, T> {
         }
         let (mut primal, mut gap, mut before) = (0.0, 0.0, 0.0);
         for i in 0..n {
-            let (v, r, w) = (values(i), residual(i), self.w[i].as_f64());
+            let (v, r, w) = (values(i), residual(i), self.weight(i).as_f64());
             let lo = (before + v[0] - r).max(reach[i][0]);
             let hi = (before + v[1] - r).min(reach[i][1]);
             let u = if lo <= hi {

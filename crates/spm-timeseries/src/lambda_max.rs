@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use spm_linalg::{Scalar, check};
 
+use crate::join::join;
 use crate::problem::Problem;
 use crate::trend::check_order;
 use crate::{Series, TimeSeriesError};
@@ -30,25 +31,62 @@ pub fn fused_lambda_max<T: Scalar>(
         check::len("edge_weights", y.len() - 1, e.len())?;
         check::all_non_negative("edge_weights", e)?;
     }
-    Ok(fused_lambda_max_checked(&y, &w, edge_weights))
+    let w = w.iter().any(|&v| v != T::one()).then_some(w.as_slice());
+    Ok(fused_lambda_max_checked(&y, w, edge_weights))
 }
 
-pub(crate) fn fused_lambda_max_checked<T: Scalar>(y: &[T], w: &[T], edges: Option<&[T]>) -> T {
+pub(crate) fn fused_lambda_max_checked<T: Scalar>(y: &[T], w: Option<&[T]>, edges: Option<&[T]>) -> T {
+    if w.is_none() && edges.is_none() {
+        return T::of(even_lambda_max(y));
+    }
     let mut largest = 0.0_f64;
     for_each_piece(y, w, edges, |piece, about, mean| {
         let mut u = 0.0;
         for i in piece.start..piece.end - 1 {
-            u += w[i].as_f64() * (y[i].as_f64() - about - mean);
+            u += w.map_or(1.0, |w| w[i].as_f64()) * (y[i].as_f64() - about - mean);
             largest = largest.max(u.abs() / edges.map_or(1.0, |e| e[i].as_f64()));
         }
     });
     T::of(largest)
 }
 
+/// The same with all weights 1, each half summed from its end of the line.
+fn even_lambda_max<T: Scalar>(y: &[T]) -> f64 {
+    let (left, right) = y.split_at(y.len() / 2);
+    let about = y[0].as_f64();
+    let sum = |part: &[T]| {
+        let mut sums = [0.0; 8];
+        let chunks = part.chunks_exact(8);
+        let rest: f64 = chunks.remainder().iter().map(|v| v.as_f64() - about).sum();
+        for chunk in chunks {
+            for (s, v) in sums.iter_mut().zip(chunk) {
+                *s += v.as_f64() - about;
+            }
+        }
+        sums.iter().sum::<f64>() + rest
+    };
+    let (a, b) = join(|| sum(left), || sum(right));
+    let mean = (a + b) / y.len() as f64;
+    fn largest<'a, T: Scalar>(part: impl Iterator<Item = &'a T>, about: f64, mean: f64) -> f64 {
+        let (mut u, mut largest) = (0.0, 0.0_f64);
+        for v in part {
+            u += v.as_f64() - about - mean;
+            largest = largest.max(f64::abs(u));
+        }
+        largest
+    }
+    // The dual of the last value on the right is that of the edge before it; beyond the ends it is 0.
+    let (a, b) = join(
+        || largest(left.iter(), about, mean),
+        || largest(right.iter().skip(usize::from(left.is_empty())).rev(), about, mean),
+    );
+    a.max(b)
+}
+
 /// The fit from `lambda_max` on: the mean of every piece, pieces without an observation left as they are.
-pub(crate) fn flatten<T: Scalar>(y: &[T], w: &[T], edges: Option<&[T]>, x: &mut [T]) {
+pub(crate) fn flatten<T: Scalar>(y: &[T], w: Option<&[T]>, edges: Option<&[T]>, x: &mut [T]) {
     for_each_piece(y, w, edges, |piece, about, mean| {
-        if w[piece.clone()].iter().any(|w| *w > T::zero()) {
+        if piece.clone().any(|i| w.is_none_or(|w| w[i] > T::zero())) {
             x[piece].fill(T::of(about + mean));
         }
     });
@@ -57,7 +95,7 @@ pub(crate) fn flatten<T: Scalar>(y: &[T], w: &[T], edges: Option<&[T]>, x: &mut 
 /// Calls `f` with every piece between cuts (edges of weight 0), a reference value, and the piece's mean relative to it.
 fn for_each_piece<T: Scalar>(
     y: &[T],
-    w: &[T],
+    w: Option<&[T]>,
     edges: Option<&[T]>,
     mut f: impl FnMut(Range<usize>, f64, f64),
 ) {
@@ -70,12 +108,13 @@ fn for_each_piece<T: Scalar>(
             end += 1;
         }
         // About an observed value the mean of a constant is exact.
-        let seen = (start..end).find(|&i| w[i] > T::zero()).unwrap_or(start);
+        let seen = (start..end).find(|&i| w.is_none_or(|w| w[i] > T::zero())).unwrap_or(start);
         let about = y[seen].as_f64();
         let (mut sum, mut width) = (0.0, 0.0);
         for i in start..end {
-            sum += w[i].as_f64() * (y[i].as_f64() - about);
-            width += w[i].as_f64();
+            let w = w.map_or(1.0, |w| w[i].as_f64());
+            sum += w * (y[i].as_f64() - about);
+            width += w;
         }
         f(start..end, about, if width > 0.0 { sum / width } else { 0.0 });
         start = end;

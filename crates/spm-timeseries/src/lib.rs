@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod active;
+mod certify;
 mod changepoint;
 mod cv;
 mod diagnostics;
@@ -9,6 +10,7 @@ mod error;
 mod fused;
 mod graph;
 mod interior;
+mod join;
 mod lambda_max;
 mod multivariate;
 mod n_knots;
@@ -37,4 +39,4 @@ pub use predict::{Piece, Prediction};
 pub use seasonal::{FittedSeasonal, SeasonalTrend};
 pub use select::{Criterion, SelectedTrend, TrendSelect};
 pub use series::Series;
-pub use trend::{FittedTrend, Knot, TrendFilter};
+pub use trend::{FittedTrend, Knot, Shape, TrendFilter};

@@ -28,6 +28,10 @@ pub(crate) struct Problem {
     pub(crate) poly: Vec<f64>,
     /// The largest |u| of the dual of the polynomial fit: at or above it the polynomial is the solution.
     pub(crate) lambda_max: f64,
+    /// Residuals beyond this count linearly (Huber); infinite for squared errors.
+    pub(crate) delta: f64,
+    /// The signs that `D x` may have, `[negative, positive]`.
+    pub(crate) may: [bool; 2],
     pub(crate) units: Units,
 }
 
@@ -107,13 +111,44 @@ impl Problem {
         }
         let units = Units { shift, scale, weight, step, first };
         let poly = Polynomial::new(&t, &w, k).fit(&y);
-        let mut out =
-            Self { y, w, d, rows, lambda: 0.0, t, uneven, head, tail, poly, lambda_max: 0.0, units };
+        let mut out = Self {
+            y,
+            w,
+            d,
+            rows,
+            lambda: 0.0,
+            t,
+            uneven,
+            head,
+            tail,
+            poly,
+            lambda_max: 0.0,
+            delta: f64::INFINITY,
+            may: [true; 2],
+            units,
+        };
         // An exact polynomial: what is left is rounding, of values of size 1.
         let exact = (0..n).all(|i| out.w[i] == 0.0 || (out.y[i] - out.poly[i]).abs() <= 1e-14);
         out.lambda_max = if exact { 0.0 } else { out.largest_dual() };
         out.lambda = lambda / units.lambda(k);
         Ok(out)
+    }
+
+    /// With the Huber loss of threshold `delta` in the data's units, and with `D x` held to the signs in `may`.
+    pub(crate) fn with(mut self, delta: f64, may: [bool; 2]) -> Self {
+        self.delta = delta / self.units.scale;
+        self.may = may;
+        self
+    }
+
+    /// Whether this is plain trend filtering: squared errors, `D x` of any sign.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.delta == f64::INFINITY && self.may == [true; 2]
+    }
+
+    /// How far `u` is beyond what `|D x|` allows, with its sign; a sign that `D x` may not have bounds nothing.
+    pub(crate) fn beyond(&self, u: f64) -> f64 {
+        if self.may[usize::from(u > 0.0)] { (u.abs() - self.lambda).max(0.0).copysign(u) } else { 0.0 }
     }
 
     /// The order k of the trend.
@@ -161,7 +196,11 @@ impl Problem {
 
     /// The objective of the polynomial fit, the scale of relative gaps.
     pub(crate) fn null_objective(&self) -> f64 {
-        (0..self.y.len()).map(|i| 0.5 * self.w[i] * (self.y[i] - self.poly[i]).powi(2)).sum()
+        let loss = |d: f64| {
+            let near = d.abs().min(self.delta);
+            0.5 * near * near + near * (d.abs() - near)
+        };
+        (0..self.y.len()).map(|i| self.w[i] * loss(self.y[i] - self.poly[i])).sum()
     }
 
     /// The values with linear interpolation where they are missing.

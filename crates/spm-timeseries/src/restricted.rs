@@ -2,6 +2,7 @@
 
 use spm_linalg::factor::BandedCholesky;
 
+use crate::problem::Problem;
 use crate::spline::SplineSpace;
 
 /// Interior-point iterations and the relative gap at which they end.
@@ -20,6 +21,8 @@ pub(crate) struct Restricted {
     theta: Vec<f64>,
     step: Vec<f64>,
     band: Vec<f64>,
+    /// How far `v` may go up and down: `lambda`, or as good as anywhere towards a sign that jumps may not have.
+    room: [f64; 2],
     v: Vec<f64>,
     z: [Vec<f64>; 2],
     dv: Vec<f64>,
@@ -31,13 +34,9 @@ pub(crate) struct Restricted {
 
 impl Restricted {
     /// `signs[l]` ← the sign of the jump at knot `l`, 0 if there is none; `false` if the iteration breaks down.
-    pub(crate) fn solve(
-        &mut self,
-        spline: &SplineSpace,
-        order: usize,
-        lambda: f64,
-        signs: &mut [f64],
-    ) -> bool {
+    pub(crate) fn solve(&mut self, spline: &SplineSpace, p: &Problem, signs: &mut [f64]) -> bool {
+        let (order, lambda) = (p.d.order(), p.lambda);
+        self.room = [1, 0].map(|side| if p.may[side] { lambda } else { 1e6 * lambda.max(p.lambda_max) });
         let count = signs.len();
         let (gram, moments, jumps) = spline.equations();
         let (q, width) = (moments.len(), order + 1);
@@ -76,6 +75,11 @@ impl Restricted {
         found
     }
 
+    /// The coefficients of the last solution.
+    pub(crate) fn coefficients(&self) -> &[f64] {
+        &self.theta
+    }
+
     /// The jump at knot `l` in the last solution, without its sign.
     pub(crate) fn jump_size(&self, l: usize) -> f64 {
         (self.z[0][l] - self.z[1][l]).abs()
@@ -108,18 +112,19 @@ impl Restricted {
             level += d.abs() / count as f64;
             (self.z[0][l], self.z[1][l]) = (d.max(0.0), (-d).max(0.0));
         }
-        for z in self.z.iter_mut().flatten() {
-            *z += level;
+        for (z, room) in self.z.iter_mut().zip(self.room) {
+            // Equal products with the slacks.
+            z.iter_mut().for_each(|z| *z = (*z + level) * (lambda / room));
         }
         for _ in 0..STEPS {
-            let gap = self.complementarity(lambda, 0.0);
+            let gap = self.complementarity(0.0);
             let size: f64 = self.z.iter().flatten().sum::<f64>() * lambda;
             if gap <= TOL * size {
                 return true;
             }
             self.load(equations.gram, order, 0.0);
             for l in 0..count {
-                let (s1, s2) = (lambda - self.v[l], lambda + self.v[l]);
+                let (s1, s2) = (self.room[0] - self.v[l], self.room[1] + self.v[l]);
                 self.inverse[l] = (self.z[0][l] / s1 + self.z[1][l] / s2).recip();
                 let row = &self.rows[l * width..][..width];
                 for a in 0..width {
@@ -135,17 +140,17 @@ impl Restricted {
             }
             let mean = gap / (2 * count) as f64;
             self.second.iter_mut().for_each(|s| s.fill(0.0));
-            self.direction(equations, order, lambda, 0.0, cholesky);
-            let longest = self.longest(lambda);
-            let after = self.complementarity(lambda, longest) / (2 * count) as f64;
+            self.direction(equations, order, 0.0, cholesky);
+            let longest = self.longest();
+            let after = self.complementarity(longest) / (2 * count) as f64;
             for (side, sign) in [1.0, -1.0].into_iter().enumerate() {
                 for l in 0..count {
                     self.second[side][l] = sign * self.dv[l] * self.dz[side][l];
                 }
             }
             let target = mean * (after / mean).clamp(0.0, 1.0).powi(3).max(1e-6);
-            self.direction(equations, order, lambda, target, cholesky);
-            let alpha = (0.995 * self.longest(lambda)).min(1.0);
+            self.direction(equations, order, target, cholesky);
+            let alpha = (0.995 * self.longest()).min(1.0);
             if alpha.is_nan() || alpha <= 1e-10 {
                 return gap <= 1e-6 * size;
             }
@@ -163,11 +168,11 @@ impl Restricted {
     }
 
     /// `Σ s z` after a step of length `alpha`.
-    fn complementarity(&self, lambda: f64, alpha: f64) -> f64 {
+    fn complementarity(&self, alpha: f64) -> f64 {
         let mut sum = 0.0;
         for (side, sign) in [-1.0, 1.0].into_iter().enumerate() {
             for l in 0..self.v.len() {
-                let s = lambda + sign * (self.v[l] + alpha * self.dv[l]);
+                let s = self.room[side] + sign * (self.v[l] + alpha * self.dv[l]);
                 sum += s * (self.z[side][l] + alpha * self.dz[side][l]);
             }
         }
@@ -175,11 +180,11 @@ impl Restricted {
     }
 
     /// The largest step in (0, 1] that keeps slacks and multipliers positive.
-    fn longest(&self, lambda: f64) -> f64 {
+    fn longest(&self) -> f64 {
         let mut longest = 1.0_f64;
         for (side, sign) in [-1.0, 1.0].into_iter().enumerate() {
             for l in 0..self.v.len() {
-                let (s, ds) = (lambda + sign * self.v[l], sign * self.dv[l]);
+                let (s, ds) = (self.room[side] + sign * self.v[l], sign * self.dv[l]);
                 if s + longest * ds < 0.0 {
                     longest = -s / ds;
                 }
@@ -197,14 +202,13 @@ impl Restricted {
         &mut self,
         equations: &Equations<'_>,
         order: usize,
-        lambda: f64,
         target: f64,
         cholesky: &BandedCholesky<f64>,
     ) {
         let (count, width) = (self.v.len(), order + 1);
         equations.residual(order, &self.theta, &mut self.step);
         for l in 0..count {
-            let (s1, s2) = (lambda - self.v[l], lambda + self.v[l]);
+            let (s1, s2) = (self.room[0] - self.v[l], self.room[1] + self.v[l]);
             let pull = (target + self.second[0][l]) / s1 - (target + self.second[1][l]) / s2;
             self.dv[l] = self.inverse[l] * (self.jump(l, order, &self.theta) - pull);
             let g = self.v[l] + self.dv[l];
@@ -215,7 +219,7 @@ impl Restricted {
         cholesky.solve_in_place(&mut self.step);
         for l in 0..count {
             self.dv[l] += self.inverse[l] * self.jump(l, order, &self.step);
-            let (s1, s2) = (lambda - self.v[l], lambda + self.v[l]);
+            let (s1, s2) = (self.room[0] - self.v[l], self.room[1] + self.v[l]);
             let (z1, z2, dv) = (self.z[0][l], self.z[1][l], self.dv[l]);
             self.dz[0][l] = (target + self.second[0][l] + z1 * dv) / s1 - z1;
             self.dz[1][l] = (target + self.second[1][l] - z2 * dv) / s2 - z2;
@@ -226,9 +230,11 @@ impl Restricted {
     fn signs(&self, lambda: f64, signs: &mut [f64]) {
         let largest = self.z.iter().flatten().fold(0.0, |a: f64, &z| a.max(z));
         for (l, sign) in signs.iter_mut().enumerate() {
-            let (side, s) = if self.v[l] > 0.0 { (0, lambda - self.v[l]) } else { (1, lambda + self.v[l]) };
+            let s = [self.room[0] - self.v[l], self.room[1] + self.v[l]];
+            let side = usize::from(s[1] < s[0]);
+            let s = s[side];
             let active = self.z[side][l] * lambda > s * largest;
-            *sign = if active { self.v[l].signum() } else { 0.0 };
+            *sign = if active { [1.0, -1.0][side] } else { 0.0 };
         }
     }
 }

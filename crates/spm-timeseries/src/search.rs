@@ -170,7 +170,9 @@ impl<T: Scalar> Iteration<T> for TrendSearch<T> {
                 match rounds.next {
                     _ if goes_on => Phase::Knots(rounds),
                     // Near the solution the interior point is less exact than what there is.
-                    Some(trigger) if self.best.gap > NEAR * self.best.primal => Phase::Barrier { trigger },
+                    Some(trigger) if self.best.gap > NEAR * self.best.primal && self.p.is_plain() => {
+                        Phase::Barrier { trigger }
+                    }
                     _ => Phase::Done,
                 }
             }

@@ -57,6 +57,13 @@ impl<'a, T: Scalar> Series<'a, T> {
         self.y.is_empty()
     }
 
+    /// Whether this is nothing but finite values, to be used as they are.
+    pub(crate) fn is_plain(&self) -> bool {
+        let bare = self.weights.is_none() && self.positions.is_none() && !self.y.is_empty();
+        // A sum of zeros unless something is infinite or missing.
+        bare && self.y.chunks(1024).all(|c| c.iter().map(|v| *v * T::zero()).sum::<T>() == T::zero())
+    }
+
     /// Checks everything; returns values and weights with 0 in both where a value is missing.
     pub(crate) fn checked(&self) -> Result<(Vec<T>, Vec<T>), TimeSeriesError> {
         let n = self.y.len();

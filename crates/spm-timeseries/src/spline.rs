@@ -12,6 +12,9 @@ use crate::problem::Problem;
 /// The highest order of a trend filter.
 pub(crate) const MAX_ORDER: usize = 5;
 const SIZE: usize = MAX_ORDER + 2;
+/// Steps of a fit with the Huber loss, and of a run of Newton steps in it.
+const HUBER: usize = 400;
+const NEWTON: usize = 8;
 
 /// Discrete B-splines: function `j` has the knots `j ..= j + K` of the extended sequence, `K = k + 1`.
 ///
@@ -82,16 +85,12 @@ impl SplineSpace {
         jump: &mut [f64],
     ) -> bool {
         let order = p.d.order();
-        self.assemble(p, knots);
-        let q = knots.len() + order;
-        self.rhs.clear();
-        self.rhs.extend_from_slice(&self.moments);
-        self.cholesky.resize(q);
-        self.dependent.clear();
-        self.cholesky.factor_semidefinite(&self.gram, 1e-13, &mut self.dependent);
-        if !self.dependent.is_empty() {
+        self.assemble(p, knots, &dual.hold);
+        if !self.factor() {
             return false;
         }
+        self.rhs.clear();
+        self.rhs.extend_from_slice(&self.moments);
         for (j, rhs) in self.rhs.iter_mut().enumerate() {
             for l in 0..=order {
                 // Only real knots are penalised.
@@ -100,23 +99,54 @@ impl SplineSpace {
                 }
             }
         }
+        let q = knots.len() + order;
         self.theta.clear();
         self.theta.resize(q, Double::default());
         let mut before = f64::INFINITY;
+        // With the Huber loss: steps on a majoriser, which always lead down, and from time to time a run of Newton steps, exact
+        // once the same residuals stay beyond the threshold; where it fails it is taken back.
+        let (mut passes, mut wait, mut next, mut run) = (0, 2, 4, 0);
+        let mut saved = Vec::new();
         loop {
-            self.cholesky.solve_in_place(&mut self.rhs);
-            for (t, &d) in self.theta.iter_mut().zip(&self.rhs) {
-                *t = *t + Double::new(d);
-            }
-            self.evaluate(p, &mut dual.x);
-            dual.off.fill(0.0);
-            dual.integrate(p);
+            self.advance(p, dual);
             let worst = self.defects(knots, signs, p.lambda, dual);
-            if !(worst > 1e-13 * p.lambda && worst < 0.5 * before) {
+            passes += 1;
+            if p.delta == f64::INFINITY {
+                if worst <= 1e-13 * p.lambda || worst.is_nan() || worst >= 0.5 * before {
+                    break;
+                }
+                before = worst;
+                continue;
+            }
+            if worst <= 1e-12 * p.lambda || passes >= HUBER {
                 break;
             }
-            before = worst;
+            if wait > 0 {
+                wait -= 1;
+                if wait == 0 {
+                    run = NEWTON;
+                    saved.clone_from(&self.theta);
+                }
+            } else if run == 0 {
+                self.theta.clone_from(&saved);
+                self.rhs.fill(0.0);
+                self.advance(p, dual);
+                self.defects(knots, signs, p.lambda, dual);
+                (wait, next) = (next, 2 * next);
+            }
+            let newton = run > 0;
+            run -= usize::from(newton);
+            dual.weigh(p, newton);
+            self.normal_equations(p, &dual.hold);
+            if !self.factor() {
+                dual.weigh(p, false);
+                self.normal_equations(p, &dual.hold);
+                if !self.factor() {
+                    return false;
+                }
+            }
         }
+        dual.weigh(p, false);
         jump.fill(0.0);
         let mut sums = core::mem::take(&mut self.sums);
         sums.clear();
@@ -134,6 +164,25 @@ impl SplineSpace {
         }
         self.sums = sums;
         true
+    }
+
+    /// Whether the functions are independent on the data.
+    fn factor(&mut self) -> bool {
+        self.cholesky.resize(self.moments.len());
+        self.dependent.clear();
+        self.cholesky.factor_semidefinite(&self.gram, 1e-13, &mut self.dependent);
+        self.dependent.is_empty()
+    }
+
+    /// A step on the residual in `rhs`, with the values and the dual after it.
+    fn advance(&mut self, p: &Problem, dual: &mut Dual) {
+        self.cholesky.solve_in_place(&mut self.rhs);
+        for (t, &d) in self.theta.iter_mut().zip(&self.rhs) {
+            *t = *t + Double::new(d);
+        }
+        self.evaluate(p, &mut dual.x);
+        dual.off.fill(0.0);
+        dual.integrate(p);
     }
 
     /// `rhs ←` the residual of the normal equations; returns the largest defect of the dual at a knot or beyond the end.
@@ -203,25 +252,39 @@ impl SplineSpace {
     }
 
     /// The functions with these knots, and the normal equations of the fit without a penalty.
-    pub(crate) fn assemble(&mut self, p: &Problem, knots: &[usize]) {
-        let order = p.d.order();
+    pub(crate) fn assemble(&mut self, p: &Problem, knots: &[usize], hold: &[f64]) {
         self.build(p, knots);
-        let q = knots.len() + order;
+        self.normal_equations(p, hold);
+    }
+
+    /// `gram` and `moments` of least squares with the weights `hold`.
+    pub(crate) fn normal_equations(&mut self, p: &Problem, hold: &[f64]) {
+        let order = p.d.order();
+        let q = self.knots.len() - order;
         self.gram.clear();
         self.gram.resize(q * order, 0.0);
         self.moments.clear();
         self.moments.resize(q, 0.0);
         for i in 0..p.y.len() {
             let b = &self.values[i * order..][..order];
-            let (first, wy) = (self.first[i], p.w[i] * p.y[i]);
+            let (first, wy) = (self.first[i], hold[i] * p.y[i]);
             for a in 0..order.min(q - first) {
-                let wa = p.w[i] * b[a];
+                let wa = hold[i] * b[a];
                 let column = &mut self.gram[(first + a) * order..][..order - a];
                 for (g, &v) in column.iter_mut().zip(&b[a..]) {
                     *g += wa * v;
                 }
                 self.moments[first + a] += wy * b[a];
             }
+        }
+    }
+
+    /// `x ←` the spline with these coefficients, to the precision of `f64`.
+    pub(crate) fn combine(&self, theta: &[f64], x: &mut [Double]) {
+        let order = self.values.len() / x.len();
+        for (i, x) in x.iter_mut().enumerate() {
+            let b = &self.values[i * order..][..order];
+            *x = Double::new(b.iter().zip(&theta[self.first[i]..]).map(|(b, t)| b * t).sum());
         }
     }
 
@@ -348,9 +411,28 @@ pub(crate) struct Dual {
     pub(crate) ends: Vec<Double>,
     /// A polynomial taken off `w (y − x)` before it is summed, so that the sums come to 0.
     pub(crate) off: Vec<f64>,
+    /// The weights of the quadratic in place of the loss: those of the data for squared errors.
+    pub(crate) hold: Vec<f64>,
 }
 
 impl Dual {
+    /// `hold ←` the weights of the Huber loss at `x`: of its second derivative, or of the quadratic that touches it from above.
+    /// Returns the largest change, relative to the weights of the data.
+    pub(crate) fn weigh(&mut self, p: &Problem, newton: bool) -> f64 {
+        let mut change = 0.0_f64;
+        if p.delta == f64::INFINITY {
+            return change;
+        }
+        for (i, hold) in self.hold.iter_mut().enumerate().filter(|(i, _)| p.w[*i] > 0.0) {
+            let d = (p.y[i] - self.x[i].hi).abs();
+            let far = if newton { 0.0 } else { p.delta / d };
+            let now = p.w[i] * if d <= p.delta { 1.0 } else { far };
+            change = change.max((now - *hold).abs() / p.w[i]);
+            *hold = now;
+        }
+        change
+    }
+
     pub(crate) fn new(p: &Problem) -> Self {
         let zero = Double::default();
         Self {
@@ -358,6 +440,7 @@ impl Dual {
             u: vec![zero; p.m()],
             ends: vec![zero; p.d.order()],
             off: vec![0.0; p.y.len()],
+            hold: p.w.clone(),
         }
     }
 
@@ -379,6 +462,9 @@ impl Dual {
             let mut v = Double::new(0.0);
             if p.w[i] > 0.0 {
                 v = Double::new(p.y[i]) - self.x[i];
+                if v.hi.abs() > p.delta {
+                    v = Double::new(p.delta.copysign(v.hi));
+                }
                 if p.w[i] != 1.0 {
                     v = v * Double::new(p.w[i]);
                 }

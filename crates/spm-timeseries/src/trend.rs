@@ -5,6 +5,7 @@ use std::time::Duration;
 use spm_linalg::{LinalgError, LinearOperator, Scalar, Workspace, check};
 use spm_solvers::{Certificate, Control, Iteration, Observer, Progress, Status, StopRule, run};
 
+use crate::active::ActiveSet;
 use crate::problem::Problem;
 use crate::search::TrendSearch;
 use crate::spline::MAX_ORDER;
@@ -27,6 +28,8 @@ use crate::{FusedLasso, Series, TimeSeriesError};
 /// |---|---|---|---|
 /// | `order` | required | 0 to 5 | degree k of the pieces |
 /// | `lambda` | required | finite, `>= 0` | weight of the bends |
+/// | `delta` | infinite | positive | residuals beyond this count linearly, see [`huber`](Self::huber) |
+/// | `shape` | none | | monotone for order 0, convex or concave for order 1 |
 /// | `tol` | 1e-8 | finite, `>= 0` | duality gap divided by the objective at which to stop |
 /// | `max_iter` | 200 | | rounds of the search, or interior-point steps where it stalls |
 /// | `time_limit` | none | | wall time |
@@ -59,6 +62,10 @@ pub struct TrendFilter<T = f64> {
     pub order: usize,
     /// Weight of the bends.
     pub lambda: T,
+    /// Residuals beyond this count linearly instead of squared (Huber 1964); infinite for none.
+    pub delta: T,
+    /// What the trend must be, if anything.
+    pub shape: Option<Shape>,
     /// Duality gap divided by the objective at which to stop.
     pub tol: f64,
     /// Most iterations.
@@ -71,7 +78,24 @@ impl<T: Scalar> TrendFilter<T> {
     /// The filter of the given order and weight.
     #[must_use]
     pub fn new(order: usize, lambda: T) -> Self {
-        Self { order, lambda, tol: 1e-8, max_iter: 200, time_limit: None }
+        Self { order, lambda, delta: T::infinity(), shape: None, tol: 1e-8, max_iter: 200, time_limit: None }
+    }
+
+    /// Against outliers: the Huber loss, linear beyond residuals of `delta`, in the units of the data.
+    ///
+    /// The data term is then `sum w[i] h(y[i] - x[i])`, `h(r) = r^2 / 2` up to `|r| = delta` and `delta |r| - delta^2 / 2`
+    /// beyond.
+    #[must_use]
+    pub fn huber(mut self, delta: T) -> Self {
+        self.delta = delta;
+        self
+    }
+
+    /// Holds the trend to a shape: monotone for order 0, convex or concave for order 1.
+    #[must_use]
+    pub fn shape(mut self, shape: Shape) -> Self {
+        self.shape = Some(shape);
+        self
     }
 
     /// Sets the relative duality gap at which to stop.
@@ -103,7 +127,25 @@ impl<T: Scalar> TrendFilter<T> {
         check_order(self.order)?;
         check::non_negative("lambda", self.lambda)?;
         check::non_negative("tol", self.tol)?;
-        Ok(())
+        // Not a number is not positive either.
+        if self.delta.partial_cmp(&T::zero()) != Some(std::cmp::Ordering::Greater) {
+            return Err(invalid("delta", "positive", self.delta.as_f64()));
+        }
+        match self.shape {
+            None => Ok(()),
+            Some(shape) if shape.order() != self.order => {
+                let expected = if shape.order() == 0 {
+                    "0 for a monotone trend"
+                } else {
+                    "1 for a convex or concave trend"
+                };
+                Err(invalid("order", expected, self.order as f64))
+            }
+            Some(_) if self.lambda == T::zero() => {
+                Err(invalid("lambda", "positive where a shape is asked for", 0.0))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// Fits the series.
@@ -113,6 +155,37 @@ impl<T: Scalar> TrendFilter<T> {
     /// [`TimeSeriesError::Solve`] if the iteration breaks down. Not reaching `tol` is a [`Status`].
     pub fn fit(&self, series: Series<'_, T>) -> Result<FittedTrend<T>, TimeSeriesError> {
         self.fit_observed(series, None)
+    }
+
+    /// The smallest `lambda` at which the fit with this loss and shape is one polynomial; the `lambda` of the filter plays no role.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn lambda_max(&self, series: Series<'_, T>) -> Result<T, TimeSeriesError> {
+        let at_one = Self { lambda: T::one(), ..self.clone() };
+        at_one.validate()?;
+        if self.is_plain() {
+            return crate::trend_lambda_max(series, self.order);
+        }
+        let (y, w) = series.checked()?;
+        let p = at_one.problem(&y, &w, series)?;
+        Ok(T::of(at_one.top(&p) * p.units.lambda(self.order)))
+    }
+
+    /// Squared errors and no shape.
+    fn is_plain(&self) -> bool {
+        self.delta == T::infinity() && self.shape.is_none()
+    }
+
+    fn problem(&self, y: &[T], w: &[T], series: Series<'_, T>) -> Result<Problem, LinalgError> {
+        let may = self.shape.map_or([true; 2], Shape::signs);
+        let positions = if self.order == 0 { None } else { series.positions };
+        Ok(Problem::new(y, w, positions, self.order, self.lambda.as_f64())?.with(self.delta.as_f64(), may))
+    }
+
+    /// `lambda_max` in the problem's units.
+    fn top(&self, p: &Problem) -> f64 {
+        if self.is_plain() || p.m() == 0 { p.lambda_max } else { ActiveSet::new(p).flat_bound(p) }
     }
 
     /// Fits the series, starting from the knots of another fit of the same length, at another `lambda`, say. The result is the same
@@ -171,12 +244,14 @@ impl<T: Scalar> TrendFilter<T> {
         self.validate()?;
         let k = self.order;
         let (y, w) = series.checked()?;
-        if k == 0 {
+        let plain = self.is_plain();
+        if k == 0 && plain {
             return self.fused(&y, &w);
         }
-        let p = Problem::new(&y, &w, series.positions, k, self.lambda.as_f64())?;
+        let p = self.problem(&y, &w, series)?;
         let n = y.len();
-        let lambda_max = T::of(p.lambda_max * p.units.lambda(k));
+        let top = self.top(&p);
+        let lambda_max = T::of(top * p.units.lambda(k));
         let done = |x: Vec<T>, knots: Vec<Knot<T>>, certificate: Certificate<T>| FittedTrend {
             x,
             order: k,
@@ -189,8 +264,8 @@ impl<T: Scalar> TrendFilter<T> {
         };
         let mut x = vec![T::zero(); n];
         // `lambda_max` as the caller sees it counts too, although rounding to `f32` may have made it smaller.
-        let flat = self.lambda > T::zero() && self.lambda >= lambda_max;
-        if flat || p.lambda >= p.lambda_max || p.m() == 0 {
+        let flat = self.lambda > T::zero() && (self.lambda >= lambda_max || p.lambda >= p.lambda_max);
+        if plain && flat || p.m() == 0 || p.lambda_max == 0.0 {
             p.write(&p.poly, &mut x);
             let value = T::of(p.units.objective() * p.null_objective());
             return Ok(done(x, Vec::new(), Certificate::new(value, value)));
@@ -249,6 +324,36 @@ impl<T: Scalar> TrendFilter<T> {
             status: Status::Converged,
             iterations: 0,
         })
+    }
+}
+
+/// What a trend may be held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// Never falling; for order 0.
+    Increasing,
+    /// Never rising; for order 0.
+    Decreasing,
+    /// Slopes never fall; for order 1.
+    Convex,
+    /// Slopes never rise; for order 1.
+    Concave,
+}
+
+impl Shape {
+    /// The order of trend it is for: the one whose differences `D x` it gives a sign.
+    fn order(self) -> usize {
+        match self {
+            Self::Increasing | Self::Decreasing => 0,
+            Self::Convex | Self::Concave => 1,
+        }
+    }
+
+    /// Whether `D x` may be negative, positive.
+    fn signs(self) -> [bool; 2] {
+        let up = matches!(self, Self::Increasing | Self::Convex);
+        [!up, up]
     }
 }
 
@@ -384,6 +489,10 @@ impl<T: Scalar> StopRule<T> for RelativeGap {
     fn done(&mut self, p: &Progress<T>) -> bool {
         p.residual.as_f64() <= self.tol
     }
+}
+
+fn invalid(name: &'static str, expected: &'static str, got: f64) -> TimeSeriesError {
+    LinalgError::InvalidParam { name, expected, got }.into()
 }
 
 pub(crate) fn check_order(order: usize) -> Result<(), LinalgError> {

@@ -10,7 +10,7 @@ use spm_linalg::testing::Rng;
 use spm_linalg::{LinearOperator, Workspace};
 use spm_solvers::{Progress, Status};
 use spm_timeseries::{
-    FittedTrend, FusedLasso, Series, TimeSeriesError, TrendFilter, fused_lambda_max, trend_lambda_max,
+    FittedTrend, FusedLasso, Series, Shape, TimeSeriesError, TrendFilter, fused_lambda_max, trend_lambda_max,
 };
 
 fn close(a: &[f64], b: &[f64], tol: f64) {
@@ -267,6 +267,80 @@ fn beats_perturbations(x: &[f64], objective: impl Fn(&[f64]) -> f64, rng: &mut R
     }
 }
 
+#[test]
+fn long_series_are_certified() {
+    let n = 10_000;
+    let y = signal(n, 11);
+    for k in 1..=3 {
+        for ratio in [0.3, 1e-3, 1e-7] {
+            let fit = trend(&y, k, ratio);
+            assert!(fit.status().is_converged(), "order {k} ratio {ratio}");
+            assert!(fit.certificate().gap() <= 1e-8 * fit.objective());
+            assert!(fit.iterations() <= 60, "order {k} ratio {ratio}: {}", fit.iterations());
+        }
+    }
+}
+
+#[test]
+fn a_path_is_its_fits() {
+    let y = signal(300, 12);
+    for k in 0..=3 {
+        let top = trend_lambda_max(Series::new(&y), k).unwrap();
+        let lambdas: Vec<f64> = (0..8).map(|i| top * 10_f64.powf(-0.7 * f64::from(i))).collect();
+        let model = TrendFilter::new(k, 0.0);
+        let path = model.path(Series::new(&y), &lambdas).unwrap();
+        let (mut warm, mut cold) = (0, 0);
+        for (fit, &lambda) in path.iter().zip(&lambdas) {
+            let alone = TrendFilter::new(k, lambda).fit(Series::new(&y)).unwrap();
+            assert!(fit.status().is_converged());
+            assert!((fit.objective() - alone.objective()).abs() <= 2e-8 * alone.objective());
+            warm += fit.iterations();
+            cold += alone.iterations();
+        }
+        assert!(warm <= cold, "order {k}: {warm} {cold}");
+        assert!(TrendFilter::new(k + 1, 1.0).fit_from(Series::new(&y), &path[0]).is_err());
+    }
+}
+
+#[test]
+fn huber_far_away_is_squared_errors() {
+    let y = signal(120, 13);
+    for k in 1..=3 {
+        let a = trend(&y, k, 1e-3);
+        let b = TrendFilter::new(k, a.lambda()).huber(1e3).fit(Series::new(&y)).unwrap();
+        assert!(b.status().is_converged());
+        close(b.x(), a.x(), 1e-6);
+        assert!((b.lambda_max() / a.lambda_max() - 1.0).abs() < 1e-9);
+    }
+    assert!(TrendFilter::new(1, 1.0).huber(0.0).validate().is_err());
+    assert!(TrendFilter::new(1, 1.0).huber(f64::NAN).validate().is_err());
+}
+
+#[test]
+fn a_monotone_step_is_isotonic_regression() {
+    let y = signal(60, 14);
+    // Pool adjacent violators.
+    let mut pools: Vec<(f64, usize)> = Vec::new();
+    for &v in &y {
+        pools.push((v, 1));
+        while let [.., (a, m), (b, n)] = pools[..] {
+            if a < b {
+                break;
+            }
+            pools.truncate(pools.len() - 2);
+            pools.push(((a * m as f64 + b * n as f64) / (m + n) as f64, m + n));
+        }
+    }
+    let isotonic: Vec<f64> = pools.iter().flat_map(|&(v, n)| std::iter::repeat_n(v, n)).collect();
+    let fit = TrendFilter::new(0, 1e-9).shape(Shape::Increasing).tol(1e-12).fit(Series::new(&y)).unwrap();
+    close(fit.x(), &isotonic, 1e-7);
+    let down: Vec<f64> = y.iter().map(|v| -v).collect();
+    let other =
+        TrendFilter::new(0, 1e-9).shape(Shape::Decreasing).tol(1e-12).fit(Series::new(&down)).unwrap();
+    close(&other.x().iter().map(|v| -v).collect::<Vec<f64>>(), fit.x(), 1e-12);
+    assert!(TrendFilter::new(2, 1.0).shape(Shape::Convex).validate().is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -320,6 +394,38 @@ proptest! {
         let rows = apply(&d, fit.x());
         for knot in fit.knots() {
             prop_assert!((rows[knot.row] - knot.jump).abs() <= 1e-9 * knot.jump.abs() + 1e-13 * d.norm_bound().unwrap() * size);
+        }
+    }
+
+    #[test]
+    fn huber_trends_are_optimal(seed in any::<u64>(), n in 4_usize..40, k in 0_usize..4, ratio in -4.0..0.0_f64, delta in 0.05..2.0_f64) {
+        let mut rng = Rng::new(seed);
+        let mut y = signal(n, seed);
+        for v in &mut y {
+            if rng.below(5) == 0 {
+                *v += 6.0 * rng.normal::<f64>();
+            }
+        }
+        let model = TrendFilter::new(k, 0.0).huber(delta);
+        let top = model.lambda_max(Series::new(&y)).unwrap();
+        prop_assume!(top > 1e-9);
+        let lambda = 10_f64.powf(ratio) * top;
+        let fit = TrendFilter::new(k, lambda).huber(delta).fit(Series::new(&y)).unwrap();
+        let d = Difference::even(n, k + 1).unwrap();
+        let objective = |x: &[f64]| {
+            let loss = |r: f64| if r.abs() <= delta { 0.5 * r * r } else { delta * (r.abs() - 0.5 * delta) };
+            let data: f64 = y.iter().zip(x).map(|(y, x)| loss(y - x)).sum();
+            data + lambda * apply(&d, x).iter().map(|v| v.abs()).sum::<f64>()
+        };
+        let f = objective(fit.x());
+        prop_assert!((fit.objective() - f).abs() <= 1e-9 * (1.0 + f), "{} {f}", fit.objective());
+        prop_assert!(fit.certificate().gap() <= 1e-7 * (1e-9 + fit.objective()), "gap {:?}", fit.certificate());
+        let best = f - 1e-7 * (1.0 + f);
+        for scale in [1.0, 1e-2, 1e-4] {
+            for _ in 0..10 {
+                let other: Vec<f64> = fit.x().iter().map(|v| v + scale * rng.normal::<f64>()).collect();
+                prop_assert!(objective(&other) >= best);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod elpv;
 mod overview;
 mod peers;
 mod regression;
+mod timeseries;
 
 use std::path::PathBuf;
 
@@ -33,6 +34,8 @@ enum Suite {
     Regression(regression::Args),
     /// Sparse coding and dictionary learning; peers SPAMS, scikit-learn.
     Dictionary(dictionary::Args),
+    /// Total variation on a line, trend filtering; peers prox-tv, TVDCondat2013, cvxpy with Clarabel.
+    Timeseries(timeseries::Args),
 }
 
 /// What every suite understands.
@@ -126,6 +129,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Suite::Overview(options) => overview::run(options),
         Suite::Regression(args) => regression::run(args),
         Suite::Dictionary(args) => dictionary::run(args),
+        Suite::Timeseries(args) => timeseries::run(args),
     }
 }
 

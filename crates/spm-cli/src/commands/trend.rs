@@ -7,8 +7,8 @@ use std::time::Instant;
 use serde_json::Value;
 use sparse_modeling::solvers;
 use sparse_modeling::timeseries::{
-    Criterion, Diagnostics, FittedTrend, Series, TrendCv, TrendFilter, TrendSelect, TrendWithKnots,
-    trend_lambda_max,
+    Criterion, Diagnostics, FittedTrend, Series, Shape, TrendCv, TrendFilter, TrendSelect, TrendWithKnots,
+    noise_level,
 };
 
 use crate::Context;
@@ -59,6 +59,15 @@ pub(crate) struct Args {
     /// Weight of each value; 0 = missing.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// What a residual costs: its square, or beyond --delta no more than its size (huber), against outliers.
+    #[arg(long, value_enum, default_value = "squared")]
+    loss: Loss,
+    /// Threshold of the Huber loss, in the units of y; 1.345 times the noise level of the series by default.
+    #[arg(long, value_name = "D", value_parser = positive)]
+    delta: Option<f64>,
+    /// Hold the trend to a shape: monotone for order 0, convex or concave for order 1.
+    #[arg(long, value_enum)]
+    shape: Option<ShapeName>,
     /// Duality gap at which to stop, relative to the objective.
     #[arg(long, default_value_t = 1e-8, value_parser = positive)]
     tol: f64,
@@ -83,6 +92,20 @@ enum Choice {
     Sure,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Loss {
+    Squared,
+    Huber,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ShapeName {
+    Increasing,
+    Decreasing,
+    Convex,
+    Concave,
+}
+
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let y = read_vector(&args.y)?;
     let positions = args.x.as_deref().map(read_vector).transpose()?;
@@ -100,9 +123,26 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     if let Some(n) = args.max_iter {
         filter = filter.max_iter(n);
     }
+    let mut found: Vec<(&'static str, Value)> = Vec::new();
+    if args.loss == Loss::Huber {
+        let delta = match args.delta {
+            Some(delta) => delta,
+            None => 1.345 * noise_level(series).map_err(within)?,
+        };
+        // Without noise every residual would be an outlier.
+        filter = filter.huber(if delta > 0.0 { delta } else { f64::INFINITY });
+        found.push(("delta", delta.into()));
+    }
+    if let Some(shape) = args.shape {
+        filter = filter.shape(match shape {
+            ShapeName::Increasing => Shape::Increasing,
+            ShapeName::Decreasing => Shape::Decreasing,
+            ShapeName::Convex => Shape::Convex,
+            ShapeName::Concave => Shape::Concave,
+        });
+    }
     let spinner = ctx.progress.spinner("trend");
     let start = Instant::now();
-    let mut found: Vec<(&'static str, Value)> = Vec::new();
     let fitted = if args.cv {
         let mut cv = TrendCv::new(filter).folds(args.folds);
         cv.one_se = args.one_se;
@@ -130,7 +170,7 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         chosen.fit
     } else {
         if let Some(ratio) = args.lambda_ratio {
-            filter.lambda = ratio * trend_lambda_max(series, args.order).map_err(within)?;
+            filter.lambda = ratio * filter.lambda_max(series).map_err(within)?;
         }
         let mut observer = |p: &solvers::Progress<f64>, _: &[f64]| {
             spinner.set_message(format!("trend: iteration {}", p.iter));

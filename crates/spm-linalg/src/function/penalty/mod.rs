@@ -65,7 +65,7 @@ pub use scad::Scad;
 pub use slope::Slope;
 pub use sparse_group::SparseGroup;
 pub use squared_l2::SquaredL2;
-pub use taut_string::{tv1d_into, tv1d_scratch};
+pub use taut_string::{tv1d_halves_into, tv1d_into, tv1d_scratch};
 pub use tv1d::Tv1d;
 pub use weighted_l1::WeightedL1;
 pub use zero::Zero;

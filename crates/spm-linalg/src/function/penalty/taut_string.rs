@@ -5,7 +5,9 @@
 //! last fixed node (the apex) run the greatest convex minorant of the upper wall and the least concave majorant of
 //! the lower wall. Each element enters both chains once and leaves them once.
 
-use crate::{MemStack, Scalar, StackReq, check};
+use std::ops::Range;
+
+use crate::{MemStack, Scalar, StackReq, Workspace, check};
 
 /// The exact minimiser of $\tfrac12 \sum_i w_i (y_i - x_i)^2 + \lambda \sum_i e_i |x_{i+1} - x_i|$.
 ///
@@ -44,20 +46,58 @@ pub fn tv1d_into<T: Scalar>(
     x: &mut [T],
     stack: &mut MemStack,
 ) {
+    check_lengths(y, weights, edge_weights, x);
+    match weights {
+        Some(w) if w.contains(&T::zero()) => {
+            with_missing(y, w, lambda, edge_weights, x, stack, |line, x, stack| pull(line, x, stack));
+        }
+        None if edge_weights.is_none() => pull(Unit::new(y, lambda), x, stack),
+        _ => pull(Weighted { y, w: weights, e: edge_weights, lambda: lambda.as_f64() }, x, stack),
+    }
+}
+
+/// [`tv1d_into`] as two halves that `join` may run at the same time, or one after the other: the result is the same.
+///
+/// The halves are pulled tight from both ends towards the middle, each with its end free; what is still loose then, two
+/// funnels, is pulled tight across the middle. Allocates its temporary memory.
+///
+/// # Panics
+/// As [`tv1d_into`], and unless `join` runs both.
+///
+/// ```
+/// use spm_linalg::penalty::tv1d_halves_into;
+/// let mut x = [0.0; 4];
+/// tv1d_halves_into(&[0.0, 1.0, 5.0, 6.0], None, 1.0, None, &mut x, |a, b| {
+///     a();
+///     b();
+/// });
+/// assert_eq!(x, [1.0, 1.0, 5.0, 5.0]);
+/// ```
+pub fn tv1d_halves_into<T: Scalar>(
+    y: &[T],
+    weights: Option<&[T]>,
+    lambda: T,
+    edge_weights: Option<&[T]>,
+    x: &mut [T],
+    join: impl FnOnce(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)),
+) {
+    check_lengths(y, weights, edge_weights, x);
+    match weights {
+        Some(w) if w.contains(&T::zero()) => {
+            let mut ws = Workspace::new(StackReq::new::<T>(y.len()).array(3));
+            with_missing(y, w, lambda, edge_weights, x, ws.stack(), |line, x, _| halves(line, x, join));
+        }
+        None if edge_weights.is_none() => halves(Unit::new(y, lambda), x, join),
+        _ => halves(Weighted { y, w: weights, e: edge_weights, lambda: lambda.as_f64() }, x, join),
+    }
+}
+
+fn check_lengths<T>(y: &[T], weights: Option<&[T]>, edge_weights: Option<&[T]>, x: &[T]) {
     let n = y.len();
     check::dim("tv1d_into x", n, x.len());
     check::dim("tv1d_into weights", n, weights.map_or(n, <[T]>::len));
     let edges = n.saturating_sub(1);
     check::dim("tv1d_into edge_weights", edges, edge_weights.map_or(edges, <[T]>::len));
-    match weights {
-        Some(w) if w.contains(&T::zero()) => with_missing(y, w, lambda, edge_weights, x, stack),
-        None if edge_weights.is_none() => {
-            // A radius beyond the range of the sums acts as an infinite one.
-            let line = Unit { y, r: lambda.as_f64().min(1e150) };
-            pull(line, x, stack);
-        }
-        _ => pull(Weighted { y, w: weights, e: edge_weights, lambda: lambda.as_f64() }, x, stack),
-    }
 }
 
 /// Temporary memory of [`tv1d_into`] for `n` values: about 120 bytes a value are reserved, far fewer touched on most data.
@@ -83,17 +123,62 @@ fn next_capacity(cap: usize, n: usize) -> usize {
 }
 
 /// The data as the string sees them.
-trait Line: Copy {
+trait Line: Copy + Send + Sync {
     fn y(self, i: usize) -> f64;
     fn w(self, i: usize) -> f64;
     /// The radius of the tube between elements `i` and `i + 1`.
     fn radius(self, i: usize) -> f64;
+    /// The radius after the last element.
+    fn end(self) -> f64 {
+        0.0
+    }
+    /// Where the elements `a .. b` of `n` are in the output.
+    fn place(self, a: usize, b: usize, _n: usize) -> Range<usize> {
+        a..b
+    }
+}
+
+/// The elements on one side of `mid`, seen from that end of the line: with `FLIP` from the right.
+#[derive(Clone, Copy)]
+struct Half<L, const FLIP: bool> {
+    line: L,
+    n: usize,
+    mid: usize,
+}
+
+impl<L: Line, const FLIP: bool> Line for Half<L, FLIP> {
+    #[inline(always)]
+    fn y(self, i: usize) -> f64 {
+        self.line.y(if FLIP { self.n - 1 - i } else { i })
+    }
+    #[inline(always)]
+    fn w(self, i: usize) -> f64 {
+        self.line.w(if FLIP { self.n - 1 - i } else { i })
+    }
+    #[inline(always)]
+    fn radius(self, i: usize) -> f64 {
+        self.line.radius(if FLIP { self.n - 2 - i } else { i })
+    }
+    fn end(self) -> f64 {
+        self.line.radius(self.mid - 1)
+    }
+    #[inline(always)]
+    fn place(self, a: usize, b: usize, n: usize) -> Range<usize> {
+        if FLIP { n - b..n - a } else { a..b }
+    }
 }
 
 #[derive(Clone, Copy)]
 struct Unit<'a, T> {
     y: &'a [T],
     r: f64,
+}
+
+impl<'a, T: Scalar> Unit<'a, T> {
+    fn new(y: &'a [T], lambda: T) -> Self {
+        // A radius beyond the range of the sums acts as an infinite one.
+        Self { y, r: lambda.as_f64().min(1e150) }
+    }
 }
 
 impl<T: Scalar> Line for Unit<'_, T> {
@@ -202,6 +287,16 @@ struct Apex {
 
 /// Pulls the string tight over the whole signal, piece by piece between cuts (edges of radius 0).
 fn pull<T: Scalar, L: Line>(line: L, x: &mut [T], stack: &mut MemStack) {
+    start(line, x, stack, |_, _, _| ());
+}
+
+/// Pulls tight from the first element on; `rest` gets what is loose at the end.
+fn start<T: Scalar, L: Line>(
+    line: L,
+    x: &mut [T],
+    stack: &mut MemStack,
+    rest: impl FnOnce(Apex, &[Segment], &[Segment]),
+) {
     let n = x.len();
     if n == 0 {
         return;
@@ -211,10 +306,122 @@ fn pull<T: Scalar, L: Line>(line: L, x: &mut [T], stack: &mut MemStack) {
     let (mut buf, stack) = stack.make_with(2 * cap, |_| Segment::default());
     let (up, low) = buf.split_at_mut(cap);
     let (up, low) = (Chain { buf: up, head: 0, tail: 0 }, Chain { buf: low, head: 0, tail: 0 });
-    resume(line, x, 0, apex, up, low, stack);
+    resume(line, x, 0, apex, up, low, stack, rest);
+}
+
+/// What is loose of a half: from the last fixed node the two chains to the gate in the middle.
+struct Loose {
+    apex: Apex,
+    up: Vec<Segment>,
+    low: Vec<Segment>,
+}
+
+impl Loose {
+    fn of<T: Scalar>(line: impl Line, x: &mut [T]) -> Self {
+        let mut out = None;
+        let mut ws = Workspace::new(tv1d_scratch::<T>(x.len()));
+        start(line, x, ws.stack(), |apex, up, low| {
+            out = Some(Self { apex, up: up.to_vec(), low: low.to_vec() });
+        });
+        out.expect("a half has elements")
+    }
+}
+
+/// Pulls both halves tight, then the string across the middle.
+fn halves<T: Scalar, L: Line>(
+    line: L,
+    x: &mut [T],
+    join: impl FnOnce(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send)),
+) {
+    let (n, mid) = (x.len(), x.len() / 2);
+    if mid == 0 {
+        pull(line, x, Workspace::new(tv1d_scratch::<T>(n)).stack());
+        return;
+    }
+    let (mut left, mut right) = (None, None);
+    let (first, last) = x.split_at_mut(mid);
+    join(&mut || left = Some(Loose::of(Half::<L, false> { line, n, mid }, first)), &mut || {
+        right = Some(Loose::of(Half::<L, true> { line, n, mid }, last));
+    });
+    let left = left.expect("join runs both");
+    let right = right.expect("join runs both");
+    if line.radius(mid - 1) > 0.0 {
+        across(line, x, left, right);
+    }
+}
+
+/// Pulls the string tight from the left half's apex to the right half's, past the vertices of their chains.
+///
+/// Seen from the left, the right half's upper chain is a lower wall and its segments come in reverse order.
+fn across<T: Scalar, L: Line>(line: L, x: &mut [T], left: Loose, right: Loose) {
+    let n = x.len();
+    let goal = n - right.apex.node;
+    let mut apex = left.apex;
+    // Both walls from the left apex on, as stacks of segments that are not yet passed.
+    let turn = |chain: &[Segment]| -> Vec<Segment> {
+        let starts = core::iter::once(right.apex.node).chain(chain.iter().map(|s| s.end));
+        let mut out: Vec<Segment> =
+            chain.iter().zip(starts).map(|(s, a)| Segment { end: n - a, ..*s }).collect();
+        out.reverse();
+        out
+    };
+    let (above, below) = (turn(&right.low), turn(&right.up));
+    let (mut up, mut low) = (left.up, left.low);
+    let (mut up_head, mut low_head) = (0, 0);
+    let (mut a, mut b) = (0, 0);
+    while a < above.len() {
+        if b < below.len() && below[b].end < above[a].end {
+            let mut s = below[b];
+            b += 1;
+            // However far the apex moves, the last element is left.
+            let own = line.w(s.end - 1);
+            while low.len() > low_head && !s.below(low[low.len() - 1]) {
+                if let Some(last) = low.pop() {
+                    s.f += last.f;
+                    s.w += last.w;
+                }
+            }
+            if low.len() == low_head {
+                while up_head < up.len() && up[up_head].end < s.end && up[up_head].below(s) {
+                    let first = up[up_head];
+                    up_head += 1;
+                    s.f -= first.f;
+                    s.w = (s.w - first.w).max(own);
+                    fix(line, x, n, &mut apex, first, line.radius(first.end - 1));
+                }
+            }
+            low.push(s);
+        } else {
+            let mut s = above[a];
+            a += 1;
+            // However far the apex moves, the last element is left.
+            let own = line.w(s.end - 1);
+            while up.len() > up_head && !up[up.len() - 1].below(s) {
+                if let Some(last) = up.pop() {
+                    s.f += last.f;
+                    s.w += last.w;
+                }
+            }
+            if up.len() == up_head {
+                while low_head < low.len() && s.below(low[low_head]) {
+                    let first = low[low_head];
+                    low_head += 1;
+                    s.f -= first.f;
+                    s.w = (s.w - first.w).max(own);
+                    fix(line, x, n, &mut apex, first, -line.radius(first.end - 1));
+                }
+            }
+            up.push(s);
+        }
+    }
+    for s in &up[up_head..] {
+        let offset = if s.end == goal { -right.apex.offset } else { line.radius(s.end - 1) };
+        fix(line, x, n, &mut apex, *s, offset);
+    }
 }
 
 /// Continues at element `i`; calls itself with larger queues when these are full.
+#[allow(clippy::too_many_arguments)]
 fn resume<T: Scalar, L: Line>(
     line: L,
     x: &mut [T],
@@ -223,6 +430,7 @@ fn resume<T: Scalar, L: Line>(
     mut up: Chain<'_>,
     mut low: Chain<'_>,
     stack: &mut MemStack,
+    rest: impl FnOnce(Apex, &[Segment], &[Segment]),
 ) {
     let n = x.len();
     while i < n {
@@ -230,17 +438,17 @@ fn resume<T: Scalar, L: Line>(
             let cap = next_capacity(up.buf.len(), n);
             let (mut buf, stack) = stack.make_with(2 * cap, |_| Segment::default());
             let (up_buf, low_buf) = buf.split_at_mut(cap);
-            let mut grown = [(up_buf, &up), (low_buf, &low)].map(|(to, from)| {
+            let grow = |to: &mut [Segment], from: &Chain<'_>| {
                 let used = &from.buf[from.head..from.tail];
                 to[..used.len()].copy_from_slice(used);
-                Some(Chain { tail: used.len(), buf: to, head: 0 })
-            });
-            if let [Some(up), Some(low)] = [grown[0].take(), grown[1].take()] {
-                resume(line, x, i, apex, up, low, stack);
-            }
-            return;
+                used.len()
+            };
+            let (up_tail, low_tail) = (grow(up_buf, &up), grow(low_buf, &low));
+            let up = Chain { buf: up_buf, head: 0, tail: up_tail };
+            let low = Chain { buf: low_buf, head: 0, tail: low_tail };
+            return resume(line, x, i, apex, up, low, stack, rest);
         }
-        let r = if i + 1 < n { line.radius(i) } else { 0.0 };
+        let r = if i + 1 < n { line.radius(i) } else { line.end() };
         let (w, f) = (line.w(i), line.w(i) * line.y(i));
 
         // The upper wall: slopes of the chain increase.
@@ -258,7 +466,7 @@ fn resume<T: Scalar, L: Line>(
                 low.head += 1;
                 s.f -= first.f;
                 s.w = (s.w - first.w).max(w);
-                fix(line, x, &mut apex, first, -line.radius(first.end - 1));
+                fix(line, x, n, &mut apex, first, -line.radius(first.end - 1));
             }
         }
         up.push(s);
@@ -267,7 +475,7 @@ fn resume<T: Scalar, L: Line>(
             for k in up.head..up.tail {
                 let s = up.buf[k];
                 let offset = if s.end == i + 1 { 0.0 } else { line.radius(s.end - 1) };
-                fix(line, x, &mut apex, s, offset);
+                fix(line, x, n, &mut apex, s, offset);
             }
             apex.offset = 0.0;
             (up.head, up.tail, low.head, low.tail) = (0, 0, 0, 0);
@@ -290,17 +498,18 @@ fn resume<T: Scalar, L: Line>(
                 up.head += 1;
                 s.f -= first.f;
                 s.w = (s.w - first.w).max(w);
-                fix(line, x, &mut apex, first, line.radius(first.end - 1));
+                fix(line, x, n, &mut apex, first, line.radius(first.end - 1));
             }
         }
         low.push(s);
         i += 1;
     }
+    rest(apex, &up.buf[up.head..up.tail], &low.buf[low.head..low.tail]);
 }
 
 /// Fixes the string up to the end of `s`, where it runs `offset` above `F`.
 #[inline]
-fn fix<T: Scalar, L: Line>(line: L, x: &mut [T], apex: &mut Apex, s: Segment, offset: f64) {
+fn fix<T: Scalar, L: Line>(line: L, x: &mut [T], n: usize, apex: &mut Apex, s: Segment, offset: f64) {
     let rise = offset - apex.offset;
     let mut v = if s.end - apex.node == 1 {
         let (y, w) = (line.y(apex.node), line.w(apex.node));
@@ -331,7 +540,7 @@ fn fix<T: Scalar, L: Line>(line: L, x: &mut [T], apex: &mut Apex, s: Segment, of
     } else if apex.offset < 0.0 {
         v = v.min(apex.slope);
     }
-    x[apex.node..s.end].fill(T::of(v));
+    x[line.place(apex.node, s.end, n)].fill(T::of(v));
     *apex = Apex { node: s.end, offset, slope: v };
 }
 
@@ -343,6 +552,7 @@ fn with_missing<T: Scalar>(
     edge_weights: Option<&[T]>,
     x: &mut [T],
     stack: &mut MemStack,
+    solve: impl FnOnce(Weighted<'_, T>, &mut [T], &mut MemStack),
 ) {
     let n = y.len();
     let edge = |i: usize| edge_weights.map_or(T::one(), |e| e[i]);
@@ -365,7 +575,7 @@ fn with_missing<T: Scalar>(
         }
     }
     let line = Weighted { y: &seen_y, w: Some(&seen_w), e: Some(&seen_e), lambda: lambda.as_f64() };
-    pull(line, &mut x[..m], stack);
+    solve(line, &mut x[..m], stack);
 
     // Spread the observed values from the back, then fill the gaps.
     let mut k = m;

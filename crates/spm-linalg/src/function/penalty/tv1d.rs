@@ -155,11 +155,30 @@ mod tests {
 
     use super::*;
     use crate::Workspace;
+    use crate::penalty::tv1d_halves_into;
     use crate::testing::Rng;
 
     fn solve<T: Scalar>(y: &[T], w: Option<&[T]>, lambda: T, e: Option<&[T]>) -> Vec<T> {
         let mut x = vec![T::nan(); y.len()];
         tv1d_into(y, w, lambda, e, &mut x, Workspace::new(tv1d_scratch::<T>(y.len())).stack());
+        x
+    }
+
+    fn halves(y: &[f64], w: &[f64], lambda: f64, e: &[f64]) -> Vec<f64> {
+        let mut x = vec![f64::NAN; y.len()];
+        tv1d_halves_into(y, Some(w), lambda, Some(e), &mut x, |a, b| {
+            // One after the other in the wrong order, and at the same time.
+            b();
+            a();
+        });
+        let mut again = vec![f64::NAN; y.len()];
+        tv1d_halves_into(y, Some(w), lambda, Some(e), &mut again, |a, b| {
+            std::thread::scope(|s| {
+                s.spawn(a);
+                b();
+            });
+        });
+        assert_eq!(x, again);
         x
     }
 
@@ -268,6 +287,7 @@ mod tests {
             let ones = vec![1.0; n];
             for lambda in [0.3, 1e3, 1e9] {
                 kkt(&y, &ones, lambda, &ones[1..], &solve(&y, None, lambda, None));
+                kkt(&y, &ones, lambda, &ones[1..], &halves(&y, &ones, lambda, &ones[1..]));
             }
         }
         let mut rng = Rng::new(4);
@@ -277,6 +297,10 @@ mod tests {
         }
         let x = solve(&y, None, 50.0, None);
         kkt(&y, &vec![1.0; n], 50.0, &vec![1.0; n - 1], &x);
+        for lambda in [1.0, 50.0, 1e3, 1e7] {
+            let x = halves(&y, &vec![1.0; n], lambda, &vec![1.0; n - 1]);
+            kkt(&y, &vec![1.0; n], lambda, &vec![1.0; n - 1], &x);
+        }
     }
 
     #[test]
@@ -324,6 +348,9 @@ mod tests {
             kkt(&y, &w, lambda, &e, &x);
             let best = slow(&y, &w, lambda, &e);
             prop_assert!((objective(&y, &w, lambda, &e, &x) - best).abs() <= 1e-12 * (1.0 + best));
+            let two = halves(&y, &w, lambda, &e);
+            kkt(&y, &w, lambda, &e, &two);
+            prop_assert!(x.iter().zip(&two).all(|(a, b)| w.contains(&0.0) || (a - b).abs() <= 1e-13 * (1.0 + a.abs())));
             if !weigh && !cut {
                 prop_assert_eq!(solve(&y, None, lambda, None), x);
             }
