@@ -37,9 +37,9 @@ pub enum Edge {
 ///
 /// ```
 /// use spm_image::{Gray, resize::Bicubic};
-/// let ramp = Gray::<f64>::new(1, 8, (0..8).map(f64::from).collect())?;
-/// let half = Bicubic::new().resize(ramp.view(), (1, 4))?;
-/// assert!((half.get(0, 0, 1) - 2.5).abs() < 0.01); // between pixels 2 and 3
+/// let ramp = Gray::<f64>::new(1, 16, (0..16).map(f64::from).collect())?;
+/// let half = Bicubic::new().resize(ramp.view(), (1, 8))?;
+/// assert!((half.get(0, 0, 3) - 6.5).abs() < 1e-12); // between pixels 6 and 7
 /// # Ok::<(), spm_image::ImageError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
