@@ -381,7 +381,7 @@ impl<T: Scalar> Iteration<T> for GroupAdmm<T> {
                 self.v[k] = h - self.z[k];
             }
         }
-        if self.iter % EVERY == 0 {
+        if self.iter.is_multiple_of(EVERY) {
             self.judge();
             let primal = self.dx.iter().zip(&self.z).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
             for (d, (a, b)) in self.dual.iter_mut().zip(self.z.iter().zip(&self.z_before)) {
