@@ -83,10 +83,18 @@ impl<T: Scalar> Prox<T> for Psd<T> {
             out.fill(T::nan());
             return T::nan();
         }
-        // X + Σ (floor − λ) q qᵀ over the eigenvalues below the floor: exact where there is none.
-        for (&value, q) in values.iter().zip(vectors.chunks_exact(n)).filter(|(v, _)| **v < self.floor) {
+        // Exact where nothing is below the floor.
+        if values.first().is_none_or(|&v| v >= self.floor) {
+            return T::zero();
+        }
+        // floor I + Σ (λ − floor) q qᵀ over the eigenvalues above: rounding is relative to the result, not to what was cut.
+        out.fill(T::zero());
+        for j in 0..n {
+            out[j * n + j] = self.floor;
+        }
+        for (&value, q) in values.iter().zip(vectors.chunks_exact(n)).filter(|(v, _)| **v > self.floor) {
             for (j, column) in out.chunks_exact_mut(n).enumerate() {
-                vecops::axpy((self.floor - value) * q[j], q, column);
+                vecops::axpy((value - self.floor) * q[j], q, column);
             }
         }
         for j in 0..n {
