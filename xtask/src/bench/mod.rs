@@ -6,6 +6,7 @@
 
 mod dictionary;
 mod elpv;
+mod image;
 mod overview;
 mod peers;
 mod regression;
@@ -34,6 +35,8 @@ enum Suite {
     Regression(regression::Args),
     /// Sparse coding and dictionary learning; peers SPAMS, scikit-learn.
     Dictionary(dictionary::Args),
+    /// Images: total variation, compressed sensing, denoising by K-SVD; peers scikit-image, prox-tv, SPAMS, NumPy.
+    Image(image::Args),
     /// Total variation on a line, trend filtering; peers prox-tv, TVDCondat2013, cvxpy with Clarabel.
     Timeseries(timeseries::Args),
 }
@@ -129,6 +132,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Suite::Overview(options) => overview::run(options),
         Suite::Regression(args) => regression::run(args),
         Suite::Dictionary(args) => dictionary::run(args),
+        Suite::Image(args) => image::run(args),
         Suite::Timeseries(args) => timeseries::run(args),
     }
 }
