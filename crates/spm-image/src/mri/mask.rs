@@ -26,8 +26,8 @@ pub fn radial(size: (usize, usize), lines: usize) -> Result<Vec<bool>, ImageErro
     let (h, w) = size;
     let (ci, cj) = ((h / 2) as f64, (w / 2) as f64);
     let mut mask = vec![false; h * w];
-    // Two steps a pixel leave no gap.
-    let radius = h.max(w);
+    // One step a pixel of the longer side: no gaps, and no second pixel beside the first.
+    let radius = h.max(w).div_ceil(2);
     for line in 0..lines {
         let (sin, cos) = (std::f64::consts::PI * line as f64 / lines as f64).sin_cos();
         // Stretched to the shape of the image, so that every line reaches the border.

@@ -17,7 +17,7 @@ pub const TILE: usize = 6;
 #[track_caller]
 pub fn pack_vector<T: Scalar>(tiles: &mut [T], at: usize, vector: &[T]) {
     let start = at / TILE * vector.len() * TILE + at % TILE;
-    let places = tiles[start..].iter_mut().step_by(TILE);
+    let places = tiles.get_mut(start..).unwrap_or_default().iter_mut().step_by(TILE);
     assert!(places.len() >= vector.len(), "pack_vector: no room for vector {at}");
     for (place, &v) in places.zip(vector) {
         *place = v;
