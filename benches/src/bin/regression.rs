@@ -152,7 +152,7 @@ fn write(problems: &[Problem], folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads what [`write`] writes.
+/// Reads what [`write`](fn@write) writes.
 fn read(folder: &Path) -> Result<Vec<Problem>, Failure> {
     let list: Value = serde_json::from_str(&fs::read_to_string(folder.join("problems.json"))?)?;
     let mut all = Vec::new();

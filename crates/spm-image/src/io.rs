@@ -52,11 +52,11 @@ pub struct Picture<T = f64> {
 }
 
 impl<T: Scalar> Picture<T> {
-    /// Writes `image` as [`write`] does, with the depth of this picture and, if the sizes agree and the format can hold it (PNG, TIFF),
+    /// Writes `image` as [`write`](fn@write) does, with the depth of this picture and, if the sizes agree and the format can hold it (PNG, TIFF),
     /// its alpha channel.
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write`](fn@write).
     pub fn write<const C: usize>(
         &self,
         path: impl AsRef<Path>,
