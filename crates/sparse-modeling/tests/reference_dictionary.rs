@@ -7,10 +7,11 @@ use common::{Array, json, npy};
 use serde_json::Value;
 use sparse_modeling::linalg::{Dense, Scalar, vecops};
 use sparse_modeling::models::dictionary::{
-    AtomNorm, Coder, Dictionary, Ksvd, LassoCoder, LassoMethod, MaskedCoder, Omp, Rule, Update, dct,
-    update_atoms,
+    AtomNorm, Coder, Codes, Dictionary, JointCoder, Ksvd, LarsCoder, LassoCoder, LassoMethod, MaskedCoder,
+    Omp, Rule, Update, dct, update_atoms,
 };
 use sparse_modeling::models::preprocess::{Thresholding, Whitening};
+use sparse_modeling::solvers::SolveError;
 use sparse_modeling::solvers::batch_omp::{BatchOmp, Limit, MaskedOmp};
 use sparse_modeling::solvers::omp::omp;
 
@@ -210,6 +211,70 @@ fn ksvd_with_missing_entries() {
     assert_close(&error, &array(case, "error_1iter").data, tol, "error");
 }
 
+/// Codes given once, whatever the dictionary.
+#[derive(Debug)]
+struct Given(Codes<f64>);
+
+impl Coder<f64> for Given {
+    fn code(&self, _: Dense<'_, f64>, _: &[f64]) -> Result<Codes<f64>, SolveError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// The rule of spm-image, made of parts: gaps are filled with `D X` before every ordinary sweep. Weights inside the update
+/// (the test before this one) reach a lower error on the known entries.
+#[test]
+fn filling_gaps_before_a_sweep_is_the_other_masked_ksvd() {
+    let case = &cases(&["ksvd_masked_1iter"])[0];
+    let tol = case["tolerance_abs"].as_f64().unwrap();
+    let (mut y, start) = (array(case, "Y").data, array(case, "D0"));
+    let (n_atoms, dim) = (start.shape[0], start.shape[1]);
+    let known: Vec<bool> = array(case, "mask").data.iter().map(|&m| m != 0.0).collect();
+    let count = known.iter().filter(|&&k| k).count() as f64;
+    let coder = Omp::with_k(3).renormalize(false);
+    let (mut d, mut errors) = (Dictionary::new(start.data, dim).unwrap(), Vec::new());
+    for iteration in 0..3 {
+        let codes = coder.code_masked(d.as_dense(), &y, &known).unwrap();
+        let guess = codes.reconstruct(d.as_dense());
+        for ((y, guess), _) in y.iter_mut().zip(guess).zip(&known).filter(|(_, known)| !**known) {
+            *y = guess;
+        }
+        let fit = Ksvd::new(n_atoms, Given(codes)).init(d).max_iter(1).fit(&y, dim).unwrap();
+        errors.push(fit.codes.rmse_masked(fit.dictionary.as_dense(), &y, &known) * count.sqrt());
+        d = fit.dictionary;
+        if iteration == 0 {
+            assert_close(d.atoms(), &array(case, "D1").data, tol, "D1");
+            assert_close(&fit.codes.to_dense(), &array(case, "codes1").data, tol, "codes1");
+            assert_close(&errors, &array(case, "error_1iter").data, tol, "error");
+        }
+    }
+    assert_close(&errors, &array(case, "error_curve3").data, tol, "error curve");
+}
+
+/// The reference stops after some steps of ADMM: it is no better than the optimum, and at the optimum where it has converged.
+#[test]
+fn joint_codes_under_the_l21_norm() {
+    for case in cases(&["l21"]) {
+        let id = case["id"].as_str().unwrap();
+        let (d, x, want) = (array(&case, "D"), array(&case, "X"), array(&case, "codes"));
+        let (n_atoms, dim, n) = (d.shape[0], d.shape[1], x.shape[0]);
+        let dense = Dense::from_column_major(&d.data, dim, n_atoms).unwrap();
+        // 1/(2n)·‖X − W D‖² + alpha·Σ‖W_j‖ there.
+        let coder = JointCoder::new(n as f64 * case["params"]["alpha"].as_f64().unwrap()).tol(1e-12);
+        let codes = coder.code(dense, &x.data).unwrap();
+        let certificate = coder.certificates(dense, &x.data, &codes).unwrap()[0];
+        let scale = 0.5 * vecops::sq_norm(&x.data);
+        assert!(certificate.gap() <= 1e-11 * scale, "{id}: {certificate:?}");
+        let reference = array(&case, "objective").data[0] * n as f64;
+        let above = (reference - certificate.primal) / scale;
+        assert!((-1e-11..1e-3).contains(&above), "{id}: {} {reference}", certificate.primal);
+        let used = |codes: &[f64]| {
+            (0..n_atoms).filter(|j| codes.iter().skip(*j).step_by(n_atoms).any(|v| *v != 0.0)).count()
+        };
+        assert_eq!(used(&codes.to_dense()), used(&want.data), "{id}");
+    }
+}
+
 #[test]
 fn lasso_codes() {
     let case = &cases(&["lasso"])[0];
@@ -218,9 +283,12 @@ fn lasso_codes() {
     let (n_atoms, dim) = (d.shape[0], d.shape[1]);
     let dense = Dense::from_column_major(&d.data, dim, n_atoms).unwrap();
     let lambda = case["params"]["lambda"].as_f64().unwrap();
-    for method in [LassoMethod::ActiveSet, LassoMethod::CoordinateDescent] {
+    for method in [LassoMethod::ActiveSet, LassoMethod::CoordinateDescent, LassoMethod::Homotopy] {
         let coder = LassoCoder::new(lambda).method(method);
         let codes = coder.code(dense, &x.data).unwrap();
+        if method == LassoMethod::Homotopy {
+            assert_eq!(codes, LarsCoder::new(lambda).code(dense, &x.data).unwrap());
+        }
         assert_close(&codes.to_dense(), &want.data, tol, "codes");
         assert!(coder.gaps(dense, &x.data, &codes).unwrap().iter().all(|g| (-1e-12..1e-9).contains(g)));
         let back = codes.reconstruct(dense);

@@ -10,8 +10,12 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use spm_linalg::check;
 use spm_linalg::testing::Rng;
-use spm_models::dictionary::dct;
+use spm_models::dictionary::{
+    AnyCoder, CoSaMp, Encoder, Iht, JointCoder, LarsCoder, LassoCoder, LassoMethod, NonNegativeOmp, Omp,
+    Rule, Threshold, dct,
+};
 use spm_models::file::{self, FileError, Model, Shape};
+use spm_models::preprocess::{Normalizer, Whitening};
 use spm_models::{Dictionary, LinearModel, ModelError};
 
 fn linear() -> LinearModel<f64> {
@@ -75,6 +79,28 @@ fn round_trips() {
     check(&LinearModel::<f64>::new(vec![], 3.0, 0.0).unwrap());
     check(&dct::overcomplete_2d::<f64>(4, 6).unwrap());
     check(&dct::overcomplete_2d::<f32>(4, 6).unwrap());
+    let coders: [AnyCoder<f64>; 8] = [
+        Omp::with_k(2).eps(0.5).rule(Rule::Ols).into(),
+        NonNegativeOmp::new(2).into(),
+        LassoCoder::new(0.5).method(LassoMethod::Homotopy).into(),
+        LarsCoder::with_k(3).eps(0.25).into(),
+        JointCoder::new(0.5).group(9).into(),
+        Threshold::hard(0.5).into(),
+        Iht::new(2).into(),
+        CoSaMp::new(2).into(),
+    ];
+    for coder in coders {
+        check(&Encoder::new(dct::orthonormal_1d(3).unwrap(), coder));
+    }
+    check(&encoder());
+}
+
+/// Every part, with numbers that the tests below can find in the bytes.
+fn encoder() -> Encoder<f64> {
+    let white = Whitening::new().fit(&[2.0, 0.0, -2.0, 0.0, 0.0, 1.0, 0.0, -1.0], 2).unwrap();
+    Encoder::new(Dictionary::new(vec![1.0, 0.0, 0.6, 0.8], 2).unwrap(), LassoCoder::new(0.375))
+        .normalizer(Normalizer::new().floor(0.125))
+        .whitening(white)
 }
 
 #[test]
@@ -88,7 +114,14 @@ fn golden_files_load_for_ever() {
     let info = file::inspect(path("dictionary_v1.spm")).unwrap();
     assert_eq!((info.format, info.codec, info.kind, info.scalar), (1, 1, 2, "f32"));
     assert_eq!(info.shapes, [Shape::new("atoms", &[2, 3])]);
+    let stored: Encoder<f64> = file::load(path("encoder_v1.spm")).unwrap();
+    assert_eq!((stored.coder, stored.normalizer), (encoder().coder, encoder().normalizer));
+    assert_eq!(stored.dictionary, encoder().dictionary);
+    let shapes = file::inspect(path("encoder_v1.spm")).unwrap().shapes;
+    let names: Vec<&str> = shapes.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["atoms", "mean", "deviations", "directions"]);
     // As long as format 1 is what is written, it is written like this.
+    assert_eq!(file::to_bytes(&stored).unwrap(), fs::read(path("encoder_v1.spm")).unwrap());
     assert_eq!(file::to_bytes(&atoms).unwrap(), fs::read(path("dictionary_v1.spm")).unwrap());
     assert_eq!(file::to_bytes(&model).unwrap(), fs::read(path("linear_v1.spm")).unwrap());
 }
@@ -209,6 +242,17 @@ fn nonsense_under_a_valid_checksum_is_refused() {
             "{e}"
         );
     }
+    let wrong =
+        [(0.375, -1.0, "lambda"), (0.375, f64::NAN, "lambda"), (0.125, -1.0, "floor"), (0.6, 0.7, "norm")];
+    for (from, to, what) in wrong {
+        let bad = replace(payload(&encoder()), from, to);
+        let e = file::from_bytes::<Encoder<f64>>(&container(3, 0, &bad, bad.len() as u64)).unwrap_err();
+        assert!(e.to_string().contains(what), "{e}");
+    }
+    // White signals of two entries, atoms of three.
+    let mut unfit = encoder();
+    unfit.dictionary = dct::orthonormal_1d(3).unwrap();
+    assert!(matches!(file::to_bytes(&unfit), Err(FileError::Invalid(_))));
     // A shape that does not divide the data, one that overflows, and a description of something else.
     let mut dims = payload(&d);
     let at = dims.len() - 4 * 8 - 8 - 8;
@@ -274,11 +318,11 @@ fn a_failing_reader_is_an_io_error() {
 
 /// A kind defined elsewhere.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Threshold {
+struct Level {
     at: f64,
 }
 
-impl Model for Threshold {
+impl Model for Level {
     const KIND: u32 = 1000;
     const NAME: &'static str = "threshold";
     const SCALAR_BYTES: usize = 8;
@@ -294,14 +338,14 @@ impl Model for Threshold {
 
 #[test]
 fn other_crates_can_add_kinds() {
-    let bytes = file::to_bytes(&Threshold { at: 2.0 }).unwrap();
-    assert_eq!(file::from_bytes::<Threshold>(&bytes).unwrap(), Threshold { at: 2.0 });
+    let bytes = file::to_bytes(&Level { at: 2.0 }).unwrap();
+    assert_eq!(file::from_bytes::<Level>(&bytes).unwrap(), Level { at: 2.0 });
     let info = file::inspect_bytes(&bytes).unwrap();
     assert_eq!(
         (info.kind, info.name.as_str(), info.payload_bytes),
         (1000, "threshold", bytes.len() as u64 - 28)
     );
-    assert!(file::to_bytes(&Threshold { at: -1.0 }).is_err());
+    assert!(file::to_bytes(&Level { at: -1.0 }).is_err());
 }
 
 proptest! {
@@ -329,11 +373,12 @@ proptest! {
 fn a_hundred_thousand_mutations_are_refused_or_valid() {
     let linear = payload(&linear());
     let atoms = payload(&dct::overcomplete_2d::<f32>(3, 4).unwrap());
+    let whole = payload(&encoder());
     let mut rng = Rng::new(7);
     let mut below = |n: usize| (rng.uniform::<f64>() * n as f64) as usize;
     let mut accepted = 0;
     for round in 0..100_000 {
-        let (kind, flags, clean) = if round % 2 == 0 { (1, 0, &linear) } else { (2, 1, &atoms) };
+        let (kind, flags, clean) = [(1, 0, &linear), (2, 1, &atoms), (3, 0, &whole)][round % 3];
         // Half of them in the payload, sealed again; half anywhere in the file.
         let sealed = below(2) == 0;
         let mut bytes =
@@ -359,6 +404,11 @@ fn a_hundred_thousand_mutations_are_refused_or_valid() {
         if let Ok(model) = file::from_bytes::<LinearModel<f64>>(&bytes) {
             assert!(model.validate().is_ok());
             assert_eq!(file::to_bytes(&model).unwrap(), bytes);
+            accepted += 1;
+        }
+        if let Ok(e) = file::from_bytes::<Encoder<f64>>(&bytes) {
+            assert!(e.validate().is_ok());
+            assert_eq!(file::to_bytes(&e).unwrap(), bytes);
             accepted += 1;
         }
         if let Ok(d) = file::from_bytes::<Dictionary<f32>>(&bytes) {

@@ -128,6 +128,14 @@ impl<T: Scalar> GramDictionary<T> {
     pub fn add_gram(&self, c: &[T], index: &[u32], coef: &[T], out: &mut [T]) {
         self.panels.combine_into(Some(c), index, coef, out);
     }
+
+    /// As [`add_gram`](Self::add_gram), from zero: `out ← Σ coef[a]·G_j`.
+    ///
+    /// # Panics
+    /// As [`add_gram`](Self::add_gram).
+    pub fn combine_gram(&self, index: &[u32], coef: &[T], out: &mut [T]) {
+        self.panels.combine_into(None, index, coef, out);
+    }
 }
 
 pub(crate) fn overflow<T: Scalar>(name: &'static str, got: T) -> LinalgError {

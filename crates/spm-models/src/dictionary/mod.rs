@@ -7,25 +7,34 @@
 //! |---|---|
 //! | code signals greedily, with missing entries too | [`Omp`] |
 //! | minimise a residual plus a 1-norm, signs free or not | [`LassoCoder`] |
+//! | follow its path, to a number of atoms or an error bound | [`LarsCoder`] |
+//! | have the signals of a group share their atoms | [`JointCoder`] |
 //! | code with non-negative coefficients | [`NonNegativeOmp`] |
 //! | code by other means | [`Threshold`], [`Iht`], [`CoSaMp`], or your own [`Coder`] |
 //! | learn a dictionary, from signals with missing entries too | [`Ksvd`] |
 //! | learn from a stream, or faster from many signals | [`Online`] |
 //! | start from cosines | [`dct`] |
+//! | keep dictionary, coder, normalisation and whitening in one, to save and load | [`Encoder`] |
 
 mod coder;
 mod codes;
 pub mod dct;
 #[allow(clippy::module_inception)]
 mod dictionary;
+mod encoder;
 mod init;
 mod ksvd;
 mod online;
+mod options;
 pub(crate) mod parallel;
 
-pub use coder::{CoSaMp, Coder, Iht, LassoCoder, MaskedCoder, NonNegativeOmp, Omp, Threshold, known_entries};
+pub use coder::{
+    AnyCoder, CoSaMp, Coder, Iht, JointCoder, LarsCoder, LassoCoder, MaskedCoder, NonNegativeOmp, Omp,
+    Threshold, known_entries,
+};
 pub use codes::Codes;
 pub use dictionary::Dictionary;
+pub use encoder::{Encoded, Encoder};
 pub use init::Init;
 pub use ksvd::{FittedKsvd, Ksvd, Update};
 pub use online::{AtomNorm, FittedOnline, Online, OnlineLearner, update_atoms};

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use spm_linalg::{Scalar, check};
 
 use super::Shape;
+use crate::dictionary::Encoder;
 use crate::preprocess::FittedWhitening;
 use crate::{Dictionary, LinearModel, ModelError};
 
@@ -71,6 +72,24 @@ impl<T: Scalar + Serialize + DeserializeOwned> Model for FittedWhitening<T> {
     }
 
     fn validate(&self) -> Result<(), ModelError> {
+        Self::validate(self)
+    }
+}
+
+/// A dictionary with coder, normalisation and whitening.
+impl<T: Scalar + Serialize + DeserializeOwned> Model for Encoder<T> {
+    const KIND: u32 = 3;
+    const NAME: &'static str = "encoder";
+    const SCALAR_BYTES: usize = size_of::<T>();
+
+    fn shapes(&self) -> Vec<Shape> {
+        let mut shapes = self.dictionary.shapes();
+        shapes.extend(self.whitening.iter().flat_map(Model::shapes));
+        shapes
+    }
+
+    fn validate(&self) -> Result<(), ModelError> {
+        Model::validate(&self.dictionary)?;
         Self::validate(self)
     }
 }

@@ -102,6 +102,6 @@ impl<'a, T: Scalar> FitControl<'a, T> {
 }
 
 /// 1e-6, or what rounding allows in `f32`.
-fn default_tol<T: Scalar>() -> T {
+pub(crate) fn default_tol<T: Scalar>() -> T {
     T::of(1e-6).max(T::of(1e3) * T::epsilon())
 }

@@ -25,6 +25,7 @@ use spm_linalg::{LinalgError, Scalar, check};
 /// # Ok::<(), spm_linalg::LinalgError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Normalizer<T> {
     /// Whether to divide by the standard deviation.

@@ -215,7 +215,6 @@ impl<T: Scalar> FittedWhitening<T> {
     }
 
     /// Whether lengths fit, numbers are finite, and deviations are positive.
-    #[cfg(feature = "serde")]
     pub(crate) fn validate(&self) -> Result<(), ModelError> {
         let k = self.deviations.len();
         check::non_empty("whitening", self.dim().min(k))?;

@@ -17,6 +17,7 @@ const BLOCK: usize = 8 * TILE;
 
 /// How the next atom is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Rule {
     /// The atom with the largest `|d_jᵀ r|`: orthogonal matching pursuit.

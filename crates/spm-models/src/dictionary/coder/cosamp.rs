@@ -29,6 +29,7 @@ use super::{Coder, Codes};
 /// # Ok::<(), spm_models::ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct CoSaMp {
     /// At most this many atoms a signal.

@@ -28,6 +28,7 @@ use super::{Coder, Codes};
 /// # Ok::<(), spm_models::ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Iht<T> {
     /// At most this many atoms a signal.
@@ -84,10 +85,10 @@ impl<T: Scalar> Coder<T> for Iht<T> {
         let scratch = |d: &spm_solvers::gram_dictionary::GramDictionary<T>| {
             let zeros = || vec![T::zero(); d.padded()];
             let point = || Point { atoms: Vec::new(), x: Vec::new(), c: zeros() };
-            (point(), point(), zeros(), zeros(), Vec::new(), Vec::new())
+            (point(), point(), zeros(), Vec::new(), Vec::new())
         };
         from_correlations(dictionary, signals, scratch, |d, c0, y, scratch, code| {
-            let (now, next, moved, gradient, support, minus) = scratch;
+            let (now, next, moved, support, minus) = scratch;
             let enough = tol * T::of(0.5) * vecops::sq_norm(y);
             now.atoms.clear();
             now.x.clear();
@@ -102,10 +103,7 @@ impl<T: Scalar> Coder<T> for Iht<T> {
                 // ‖D g‖² = gᵀ G g on the support.
                 let index: Vec<u32> = support.iter().map(|&j| j as u32).collect();
                 let g: Vec<T> = support.iter().map(|&j| now.c[j]).collect();
-                gradient.fill(T::zero());
-                let zero = core::mem::take(gradient);
-                d.add_gram(&zero, &index, &g, moved);
-                *gradient = zero;
+                d.combine_gram(&index, &g, moved);
                 let energy: T = support.iter().zip(&g).map(|(&j, &g)| g * moved[j]).sum();
                 let sq = vecops::sq_norm(&g);
                 if !(energy > T::zero() && sq > T::zero()) {

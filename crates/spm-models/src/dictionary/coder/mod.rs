@@ -1,8 +1,11 @@
 //! Coders: from signals and a dictionary to sparse codes.
 
+mod any;
 mod blocks;
 mod cosamp;
 mod iht;
+mod joint;
+mod lars;
 mod lasso;
 mod non_negative;
 mod omp;
@@ -13,8 +16,11 @@ use core::fmt::Debug;
 use spm_linalg::{Dense, Scalar};
 use spm_solvers::SolveError;
 
+pub use self::any::AnyCoder;
 pub use self::cosamp::CoSaMp;
 pub use self::iht::Iht;
+pub use self::joint::JointCoder;
+pub use self::lars::LarsCoder;
 pub use self::lasso::LassoCoder;
 pub use self::non_negative::NonNegativeOmp;
 pub use self::omp::Omp;

@@ -31,6 +31,7 @@ use super::{Coder, Codes};
 /// # Ok::<(), spm_models::ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct NonNegativeOmp<T> {
     /// At most this many atoms a signal.

@@ -34,6 +34,7 @@ use super::{Coder, Codes, MaskedCoder};
 /// # Ok::<(), spm_models::ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Omp<T> {
     /// At most this many atoms a signal; `None` for as many as fit.

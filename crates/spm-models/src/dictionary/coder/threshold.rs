@@ -28,6 +28,7 @@ use super::{Coder, Codes};
 /// # Ok::<(), spm_models::ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Threshold<T> {
     /// The threshold.

@@ -11,6 +11,7 @@ use spm_solvers::{Observer, Progress, Report};
 pub(super) use self::replace::Replacement;
 use self::training::train;
 pub(super) use self::training::{Data, error_progress};
+use super::options::{check_coherence, shared_setters};
 use super::{Coder, Codes, Dictionary, Init, MaskedCoder, Omp};
 use crate::ModelError;
 
@@ -22,8 +23,8 @@ pub enum Update {
     /// This many rounds of `d ← F g / ‖F g‖`, `g ← Fᵀ d` (with missing entries the weighted form of both), at least
     /// 1. One round is approximate K-SVD; every round lowers the error further.
     Rounds(usize),
-    /// The best rank-1 approximation of `F`: `d` is the leading eigenvector of `F Fᵀ`. With missing entries, where no
-    /// closed form exists, rounds until the error stands still, at most 50.
+    /// The best rank-1 approximation of `F`: `d` is the leading eigenvector of `F Fᵀ`. With missing entries or fixed signs, where no
+    /// closed form exists, rounds until the atom stands still, at most 50.
     Exact,
     /// The method of optimal directions: all atoms at once, `D ← Y Xᵀ (X Xᵀ)⁻¹`, normalised, the coefficients scaled along. Complete
     /// signals only.
@@ -47,6 +48,10 @@ impl Default for Update {
 /// and inside the atom update: `d_f ← Σᵢ Mᶠᵢ Fᶠᵢ gᵢ / Σᵢ Mᶠᵢ gᵢ²`, then normalised, and `gᵢ ← Σ_f Mᶠᵢ Fᶠᵢ d_f / Σ_f Mᶠᵢ d_f²`; where a
 /// denominator is 0 the value stays. There several rounds pay.
 ///
+/// With `positive` negative entries of the new atom become 0 before it is normalised, with `positive_codes` negative coefficients:
+/// `d ← max(F g, 0)`, `g ← max(Fᵀ d, 0)`, each the best for the other (non-negative K-SVD); take a coder of non-negative
+/// coefficients for the latter.
+///
 /// A sweep never increases the error. The residual `R` is kept up to date, so that a sweep costs `O(d)` a
 /// coefficient. Before the next coding, atoms that few signals use and near-duplicates of a more used atom give way
 /// to the worst-represented signals; atoms keep their place if every signal is represented. The result depends on
@@ -59,16 +64,18 @@ impl Default for Update {
 /// | `update` | `Rounds(1)` | `Rounds(n >= 1)`, `Exact` | how an atom is improved |
 /// | `max_iter` | 10 | | iterations |
 /// | `tol` | 0 | finite, `>= 0` | converged when the error changes by at most `tol` relative to the previous one |
+/// | `positive` | false | | whether atoms must be `>= 0` |
+/// | `positive_codes` | false | | whether the update keeps coefficients `>= 0` |
 /// | `init` | [`Init::Samples`] | | the first dictionary |
 /// | `seed` | 0 | | of the first dictionary |
 /// | `min_uses` | 4 | | atoms with fewer users are replaced (at most one more than half the mean number of users is asked for; 0: never) |
-/// | `max_coherence` | 0.99 | `(0, 1]` | atoms closer than this to a more used one are replaced (1: never) |
+/// | `max_coherence` | 0.99 | `(0, 1]` | atoms closer than this to a more used one are replaced (1: never); 0.8 where atoms are known to be well apart |
 ///
 /// Time an iteration: the coder's, and `O(d nnz + d K²)`, `O(d² nnz)` for the exact update. Memory: a copy of the signals, and
 /// the codes.
 ///
 /// Sources: Aharon, Elad, Bruckstein 2006 (K-SVD); Rubinstein, Zibulevsky, Elad 2008, algorithm 4 (approximate);
-/// Mairal, Elad, Sapiro 2008, section III (weights inside the update); Engan, Aase, Husøy 1999 (MOD);
+/// Aharon, Elad, Bruckstein 2005, *K-SVD and its non-negative variant for dictionary design*; Mairal, Elad, Sapiro 2008, section III (weights inside the update); Engan, Aase, Husøy 1999 (MOD);
 /// replacement as in Rubinstein's KSVD-Box.
 ///
 /// ```
@@ -93,6 +100,10 @@ pub struct Ksvd<T, C = Omp<T>> {
     pub max_iter: usize,
     /// Relative change of the error at which training counts as converged.
     pub tol: T,
+    /// Whether atoms must be `>= 0`.
+    pub positive: bool,
+    /// Whether the update keeps coefficients `>= 0`.
+    pub positive_codes: bool,
     /// The first dictionary.
     pub init: Init<T>,
     /// Seed of the first dictionary.
@@ -129,6 +140,8 @@ impl<T: Scalar, C: Coder<T>> Ksvd<T, C> {
             update: Update::default(),
             max_iter: 10,
             tol: T::zero(),
+            positive: false,
+            positive_codes: false,
             init: Init::Samples,
             seed: 0,
             min_uses: 4,
@@ -143,47 +156,14 @@ impl<T: Scalar, C: Coder<T>> Ksvd<T, C> {
         self
     }
 
-    /// Sets the number of iterations.
+    /// Sets whether the update keeps coefficients `>= 0`.
     #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
+    pub fn positive_codes(mut self, on: bool) -> Self {
+        self.positive_codes = on;
         self
     }
 
-    /// Sets the tolerance.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the first dictionary.
-    #[must_use]
-    pub fn init(mut self, init: impl Into<Init<T>>) -> Self {
-        self.init = init.into();
-        self
-    }
-
-    /// Sets the seed.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Sets the number of users below which an atom is replaced.
-    #[must_use]
-    pub fn min_uses(mut self, min_uses: usize) -> Self {
-        self.min_uses = min_uses;
-        self
-    }
-
-    /// Sets the coherence above which an atom is replaced.
-    #[must_use]
-    pub fn max_coherence(mut self, max_coherence: T) -> Self {
-        self.max_coherence = max_coherence;
-        self
-    }
+    shared_setters!();
 
     /// Checks the options.
     ///
@@ -195,10 +175,10 @@ impl<T: Scalar, C: Coder<T>> Ksvd<T, C> {
         if self.update == Update::Rounds(0) {
             return Err(LinalgError::InvalidParam { name: "rounds", expected: ">= 1", got: 0.0 }.into());
         }
-        if !(self.max_coherence > T::zero() && self.max_coherence <= T::one()) {
-            let (name, expected) = ("max_coherence", "in (0, 1]");
-            let got = self.max_coherence.as_f64();
-            return Err(LinalgError::InvalidParam { name, expected, got }.into());
+        check_coherence(self.max_coherence)?;
+        if self.update == Update::Mod && (self.positive || self.positive_codes) {
+            let (solver, what) = ("the method of optimal directions", "fixed signs");
+            return Err(ModelError::Unsupported { solver, what });
         }
         Ok(())
     }

@@ -16,14 +16,22 @@ use crate::dictionary::parallel::for_each_mut;
 
 /// Signals a chunk.
 const CHUNK: usize = 4096;
-/// With missing entries an exact update takes at most this many rounds.
+/// With missing entries or fixed signs an exact update takes at most this many rounds.
 const MAX_ROUNDS: usize = 50;
+
+/// What may become negative.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signs {
+    pub(super) atoms: bool,
+    pub(super) codes: bool,
+}
 
 /// Updates atoms, coefficients and the residual `R = Y − D X` (0 where `Y` is unknown).
 ///
 /// `weights` are 1 at known entries and 0 elsewhere; `None` if all are known.
 pub(super) fn sweep<T: Scalar>(
     update: Update,
+    signs: Signs,
     dim: usize,
     weights: Option<&[T]>,
     atoms: &mut [T],
@@ -31,10 +39,11 @@ pub(super) fn sweep<T: Scalar>(
     residual: &mut [T],
 ) -> Result<(), LinalgError> {
     let mut chunks = chunks(dim, weights, codes, residual);
-    let exact = update == Update::Exact && weights.is_none();
+    let closed_form = weights.is_none() && signs.atoms && signs.codes;
+    let exact = update == Update::Exact && closed_form;
     let rounds = match update {
         Update::Rounds(n) => n,
-        Update::Exact if weights.is_some() => MAX_ROUNDS,
+        Update::Exact if !closed_form => MAX_ROUNDS,
         Update::Exact | Update::Mod => 1,
     };
     let still = T::epsilon().sqrt();
@@ -51,9 +60,9 @@ pub(super) fn sweep<T: Scalar>(
             });
             pending = None;
             sums.gather(&chunks);
-            let Some(new) = sums.new_atom(atom, exact)? else { break };
+            let Some(new) = sums.new_atom(atom, exact, signs)? else { break };
             let moved = vecops::sq_dist(&new, atom).sqrt();
-            pending = Some(Change { j, old: atom.to_vec(), new });
+            pending = Some(Change { j, old: atom.to_vec(), new, signs });
             if let Some(change) = &pending {
                 atom.copy_from_slice(&change.new);
             }
@@ -73,6 +82,7 @@ struct Change<T> {
     j: usize,
     old: Vec<T>,
     new: Vec<T>,
+    signs: Signs,
 }
 
 /// What the update of an atom is made of.
@@ -122,7 +132,7 @@ impl<T: Scalar> Sums<T> {
     }
 
     /// The new atom, of unit norm; `None` if nothing asks for a change.
-    fn new_atom(&self, old: &[T], exact: bool) -> Result<Option<Vec<T>>, LinalgError> {
+    fn new_atom(&self, old: &[T], exact: bool, signs: Signs) -> Result<Option<Vec<T>>, LinalgError> {
         if self.users == 0 {
             return Ok(None);
         }
@@ -137,6 +147,9 @@ impl<T: Scalar> Sums<T> {
         }
         if exact {
             new = leading_eigenvector(&self.outer, old.len(), &new)?;
+        }
+        if !signs.atoms {
+            new.iter_mut().for_each(|v| *v = v.max(T::zero()));
         }
         let norm = vecops::norm(&new);
         if !(norm > T::zero() && norm.is_finite()) {
@@ -214,7 +227,8 @@ impl<T: Scalar> Chunk<'_, T> {
 
     /// Gives the users of a changed atom their best coefficients, and `R ← R + M ∘ (d g − d' g')`.
     fn apply(&mut self, change: &Change<T>) {
-        let Change { j, old, new } = change;
+        let Change { j, old, new, signs } = change;
+        let lowest = if signs.codes { T::neg_infinity() } else { T::zero() };
         let overlap = vecops::dot(old, new);
         let tiny = T::epsilon();
         for at in self.users(*j) {
@@ -223,7 +237,7 @@ impl<T: Scalar> Chunk<'_, T> {
             let r = &mut self.residual[start..][..self.dim];
             let was = self.values[entry as usize];
             let Some(weights) = self.weights else {
-                let g = vecops::dot(r, new) + was * overlap;
+                let g = (vecops::dot(r, new) + was * overlap).max(lowest);
                 self.values[entry as usize] = g;
                 vecops::axpy(was, old, r);
                 vecops::axpy(-g, new, r);
@@ -238,7 +252,7 @@ impl<T: Scalar> Chunk<'_, T> {
                 }
                 continue;
             }
-            let g = (vecops::dot(r, new) + was * vecops::dot3(w, old, new)) / seen;
+            let g = ((vecops::dot(r, new) + was * vecops::dot3(w, old, new)) / seen).max(lowest);
             self.values[entry as usize] = g;
             for (((r, &old), &new), &w) in r.iter_mut().zip(old).zip(new).zip(w) {
                 *r += w * (was * old - g * new);

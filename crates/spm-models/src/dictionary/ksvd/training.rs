@@ -5,7 +5,7 @@ use spm_solvers::{Control, Iteration, Observer, Progress, SolveError, run, stop}
 
 use super::mod_update::mod_update;
 use super::replace::Replacement;
-use super::sweep::sweep;
+use super::sweep::{Signs, sweep};
 use super::{FittedKsvd, Ksvd, Update};
 use crate::ModelError;
 use crate::dictionary::parallel::{for_blocks_mut, in_pool, map_blocks};
@@ -100,6 +100,10 @@ pub(super) fn train<T: Scalar, C>(
     } else {
         options.init.dictionary(data.signals, dim, n_atoms, options.seed)?
     };
+    let mut atoms = start.into_atoms();
+    if options.positive {
+        atoms.iter_mut().for_each(|v| *v = v.abs());
+    }
     let is_known = |known: &[bool]| known.iter().filter(|&&k| k).count();
     let known = data.known.map_or(data.signals.len(), is_known);
     let weights = data.known.filter(|_| known < data.signals.len());
@@ -110,7 +114,7 @@ pub(super) fn train<T: Scalar, C>(
         code,
         known,
         weights,
-        atoms: start.into_atoms(),
+        atoms,
         codes: Codes::new(n_atoms),
         residual: Vec::new(),
         errors: Vec::with_capacity(options.max_iter),
@@ -184,7 +188,14 @@ impl<T: Scalar, C> Iteration<T> for Training<'_, T, C> {
                 enough: self.options.min_uses.min(1 + self.codes.nnz() / (2 * n_atoms)),
                 max_coherence: self.options.max_coherence,
             };
-            self.replaced += replacement.run(&mut self.atoms)?.len();
+            let replaced = replacement.run(&mut self.atoms)?;
+            self.replaced += replaced.len();
+            if self.options.positive {
+                let dim = self.data.dim;
+                for j in replaced {
+                    self.atoms[j * dim..][..dim].iter_mut().for_each(|v| *v = v.abs());
+                }
+            }
         }
         let dictionary = Dense::from_column_major(&self.atoms, self.data.dim, n_atoms)?;
         self.codes = (self.code)(dictionary)?;
@@ -198,7 +209,8 @@ impl<T: Scalar, C> Iteration<T> for Training<'_, T, C> {
             self.compute_residual()?;
         } else {
             let (update, dim) = (self.options.update, self.data.dim);
-            in_pool(|| sweep(update, dim, weights, atoms, codes, residual))?;
+            let signs = Signs { atoms: !self.options.positive, codes: !self.options.positive_codes };
+            in_pool(|| sweep(update, signs, dim, weights, atoms, codes, residual))?;
         }
         self.errors.push(rms(&self.residual, BLOCK * self.data.dim, self.known));
         Ok(())

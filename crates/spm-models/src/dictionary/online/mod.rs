@@ -13,6 +13,7 @@ use spm_solvers::{Control, Iteration, Observer, Progress, Report, SolveError, ru
 pub use self::learner::OnlineLearner;
 pub use self::update::{AtomNorm, update_atoms};
 use super::init::below;
+use super::options::{check_coherence, shared_setters};
 use super::{Coder, Dictionary, Init, Omp};
 use crate::ModelError;
 
@@ -40,7 +41,7 @@ use crate::ModelError;
 /// | `init` | [`Init::Samples`] | | the first dictionary |
 /// | `seed` | 0 | | of the first dictionary and the order of the signals |
 /// | `min_uses` | 4 | | atoms with fewer users among the last `32 K` signals are replaced (0: never) |
-/// | `max_coherence` | 0.99 | `(0, 1]` | atoms closer than this to a more used one are replaced (1: never) |
+/// | `max_coherence` | 0.99 | `(0, 1]` | atoms closer than this to a more used one are replaced (1: never); 0.8 where atoms are known to be well apart |
 ///
 /// Time: the coder's, `O(d nnz)`, and `O(d K²)` a batch.
 ///
@@ -121,20 +122,6 @@ impl<T: Scalar, C: Coder<T>> Online<T, C> {
         self
     }
 
-    /// Sets the number of passes.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
-
-    /// Sets the tolerance.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
     /// Sets how fast older batches fade.
     #[must_use]
     pub fn fading(mut self, fading: T) -> Self {
@@ -142,40 +129,7 @@ impl<T: Scalar, C: Coder<T>> Online<T, C> {
         self
     }
 
-    /// Sets whether atoms must be `>= 0`.
-    #[must_use]
-    pub fn positive(mut self, on: bool) -> Self {
-        self.positive = on;
-        self
-    }
-
-    /// Sets the first dictionary.
-    #[must_use]
-    pub fn init(mut self, init: impl Into<Init<T>>) -> Self {
-        self.init = init.into();
-        self
-    }
-
-    /// Sets the seed.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Sets the number of users below which an atom is replaced.
-    #[must_use]
-    pub fn min_uses(mut self, min_uses: usize) -> Self {
-        self.min_uses = min_uses;
-        self
-    }
-
-    /// Sets the coherence above which an atom is replaced.
-    #[must_use]
-    pub fn max_coherence(mut self, max_coherence: T) -> Self {
-        self.max_coherence = max_coherence;
-        self
-    }
+    shared_setters!();
 
     /// Checks the options.
     ///
@@ -186,10 +140,7 @@ impl<T: Scalar, C: Coder<T>> Online<T, C> {
         check::non_empty("batch", self.batch)?;
         check::non_negative("tol", self.tol)?;
         check::non_negative("fading", self.fading)?;
-        if !(self.max_coherence > T::zero() && self.max_coherence <= T::one()) {
-            let (name, expected, got) = ("max_coherence", "in (0, 1]", self.max_coherence.as_f64());
-            return Err(LinalgError::InvalidParam { name, expected, got }.into());
-        }
+        check_coherence(self.max_coherence)?;
         Ok(())
     }
 

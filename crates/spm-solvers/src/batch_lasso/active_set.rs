@@ -1,0 +1,110 @@
+//! The active set method: the most violating atom enters.
+
+use spm_linalg::Scalar;
+use spm_linalg::vecops::panel::abs_argmax;
+
+use super::{BatchLasso, LassoBuffers, LassoProblem};
+
+impl<T: Scalar> BatchLasso<T> {
+    /// Leaves atoms and coefficients in `w`; `false` if dependent atoms keep it from the minimiser.
+    pub(super) fn active_set(
+        &self,
+        c0: &[T],
+        sq_norm: T,
+        p: LassoProblem<T>,
+        w: &mut LassoBuffers<T>,
+    ) -> bool {
+        let d = &self.dictionary;
+        w.clear();
+        w.c.copy_from_slice(c0);
+        let largest = c0[abs_argmax(c0)].abs();
+        // Correlations of at most this much are optimal where the coefficient is 0.
+        let enough = p.lambda + T::of(64.0) * T::epsilon() * largest.max(p.lambda);
+        let most = p.k.min(d.dim()).min(d.n_atoms());
+        let sq_eps = p.eps * p.eps;
+        let mut sq_residual = sq_norm;
+        // Every round adds an atom; rounds that also lose some are few. The limit is against rounding alone.
+        for _ in 0..8 * d.padded() {
+            let j = if p.positive { positive_argmax(&w.c) } else { abs_argmax(&w.c) };
+            let size = if p.positive { w.c[j] } else { w.c[j].abs() };
+            if size <= enough || w.active.contains(&(j as u32)) {
+                return !w.dependent || p.lambda == T::zero();
+            }
+            if sq_residual <= sq_eps || w.active.len() >= most {
+                return w.active.len() >= p.k || sq_residual <= sq_eps;
+            }
+            let gram = d.gram(j);
+            w.cross.clear();
+            w.cross.extend(w.active.iter().map(|&i| gram[i as usize]));
+            if w.factor.append(&w.cross, gram[j]).is_err() {
+                w.excluded.push(j as u32);
+                w.dependent = true;
+                w.c[j] = T::zero();
+                continue;
+            }
+            w.active.push(j as u32);
+            w.signs.push(w.c[j].signum());
+            w.x.push(T::zero());
+            if !w.settle(c0, p.lambda) {
+                // Its correlation was above lambda by rounding alone.
+                w.excluded.push(j as u32);
+            }
+            w.minus_x.clear();
+            w.minus_x.extend(w.x.iter().map(|&x| -x));
+            d.add_gram(c0, &w.active, &w.minus_x, &mut w.c);
+            for &j in &w.excluded {
+                w.c[j as usize] = T::zero();
+            }
+            // ‖y − D x‖² = ‖y‖² − Σ x_j (c0_j + c_j).
+            let explained: T =
+                w.active.iter().zip(&w.x).map(|(&j, &x)| x * (c0[j as usize] + w.c[j as usize])).sum();
+            sq_residual = sq_norm - explained;
+        }
+        false
+    }
+}
+
+impl<T: Scalar> LassoBuffers<T> {
+    /// The minimiser for the atoms in use; those whose coefficient reaches 0 on the way leave. `false` if the atom that
+    /// came last had to go at once.
+    fn settle(&mut self, c0: &[T], lambda: T) -> bool {
+        let newest = self.active.last().copied();
+        while !self.active.is_empty() {
+            self.aim(c0, lambda);
+            let mut step = T::one();
+            let mut leaves = None;
+            for (i, ((&x, &target), &sign)) in self.x.iter().zip(&self.target).zip(&self.signs).enumerate() {
+                if target * sign <= T::zero() {
+                    let reach = x / (x - target);
+                    if reach < step || reach.is_nan() {
+                        (step, leaves) = (reach.max(T::zero()), Some(i));
+                    }
+                }
+            }
+            let Some(gone) = leaves else {
+                core::mem::swap(&mut self.x, &mut self.target);
+                return true;
+            };
+            for (x, &target) in self.x.iter_mut().zip(&self.target) {
+                *x += step * (target - *x);
+            }
+            let at_once = step == T::zero() && Some(self.active[gone]) == newest;
+            self.drop(gone);
+            if at_once {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// The first index at which `x` is largest.
+pub(super) fn positive_argmax<T: Scalar>(x: &[T]) -> usize {
+    let mut best = 0;
+    for (j, &v) in x.iter().enumerate() {
+        if v > x[best] {
+            best = j;
+        }
+    }
+    best
+}
