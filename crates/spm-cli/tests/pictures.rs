@@ -177,6 +177,70 @@ fn codes_and_dictionaries() {
 }
 
 #[test]
+fn other_coders_and_encoders() {
+    let f = Folder::new();
+    let mut rng = Rng::new(8);
+    let y: Vec<f64> = rng.normals::<f64>(60 * 9).iter().map(|v| v + 3.0).collect();
+    let yp = f.npy("y.npy", &[60, 9], &y);
+    let (dict, model, enc, out) = (f.path("d.npy"), f.path("d.spm"), f.path("e.spm"), f.path("c.npy"));
+    json("ksvd {} -o {} --atoms 12 --k 2 --iters 2", &[&yp, &dict], 0);
+    // Convex codes come with objective and gap; a group has one support.
+    for words in [
+        "lasso --lambda 1",
+        "lars --lambda 1",
+        "lasso --lambda 1 --positive",
+        "l21 --lambda 9",
+        "l21 --lambda 4 --group 20",
+    ] {
+        let j = json(&format!("omp {{}} {{}} -o {{}} --method {words}"), &[&dict, &yp, &out], 0);
+        let (objective, gap) = (j["objective"].as_f64().unwrap(), j["gap"].as_f64().unwrap());
+        let at_zero = 0.5 * y.iter().map(|v| v * v).sum::<f64>();
+        assert!(objective <= at_zero && (0.0..=1e-6 * at_zero).contains(&gap), "{words}: {j}");
+        let (_, codes) = read_npy(&out);
+        let support = |i: usize| codes[i * 12..][..12].iter().map(|v| *v != 0.0).collect::<Vec<bool>>();
+        assert!(!words.starts_with("l21") || (0..20).all(|i| support(i) == support(0)), "{words}");
+    }
+    for words in [
+        "lars --k 3",
+        "lars --eps 1",
+        "nonneg --k 2",
+        "soft --lambda 1",
+        "hard --lambda 1 --k 3",
+        "iht --k 2",
+        "cosamp --k 2 --f32",
+    ] {
+        let j = json(&format!("omp {{}} {{}} -o {{}} --method {words}"), &[&dict, &yp, &out], 0);
+        assert!(j["gap"].is_null() && j["rmse"].as_f64().unwrap() > 0.0, "{words}: {j}");
+    }
+    for words in ["lasso", "lasso --k 2 --lambda 1", "omp --lambda 1", "l21 --k 3", "lars --group 2 --k 1"] {
+        let words = format!("omp {{}} {{}} -o {{}} --method {words}");
+        assert_eq!(spm(&words, &[&dict, &yp, &out]).status.code(), Some(2), "{words}");
+    }
+    // An encoder: centred signals, its own coder, and the error of the signals as they are.
+    let words = "ksvd {} -o {} --atoms 12 --k 3 --iters 4 --center --positive --encoder {}";
+    json(words, &[&yp, &model, &enc], 0);
+    assert_eq!(json("info {}", &[&enc], 0)["kind"], "encoder");
+    let j = json("omp {} {} -o {}", &[&enc, &yp, &out], 0);
+    assert_eq!((read_npy(&out).0, j["mean_nnz"].as_f64().unwrap()), (vec![60, 12], 3.0));
+    let centred: f64 = y
+        .chunks(9)
+        .map(|y| {
+            let mean = y.iter().sum::<f64>() / 9.0;
+            y.iter().map(|v| (v - mean).powi(2)).sum::<f64>()
+        })
+        .sum();
+    assert!(j["rmse"].as_f64().unwrap() < (centred / 540.0).sqrt());
+    assert_eq!(spm("omp {} {} -o {} --k 2", &[&enc, &yp, &out]).status.code(), Some(2));
+    // Atoms leave a model file as an array, and start another training.
+    json("info {} --atoms {}", &[&enc, &out], 0);
+    let (shape, atoms) = read_npy(&out);
+    assert_eq!(shape, [12, 9]);
+    assert!(atoms.iter().all(|v| *v >= 0.0));
+    json("ksvd {} -o {} --atoms 12 --k 2 --iters 1 --init {}", &[&yp, &dict, &model], 0);
+    refused("omp {} {} -o {}", &[&enc, &dict, &f.path("no/c.npy")], "c.npy");
+}
+
+#[test]
 fn missing_entries_and_other_methods() {
     let f = Folder::new();
     let mut rng = Rng::new(4);

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use sparse_modeling::linalg::Scalar;
 use sparse_modeling::models::dictionary::{
-    Coder, Codes, Dictionary, FittedKsvd, FittedOnline, Init, Ksvd, Omp, Online, Update,
+    Coder, Codes, Dictionary, Encoder, FittedKsvd, FittedOnline, Init, Ksvd, Omp, Online, Update,
 };
 use sparse_modeling::models::file::{self, Model};
+use sparse_modeling::models::preprocess::Normalizer;
 use sparse_modeling::solvers;
 
-use super::omp::{Gaps, RuleName, narrow, signal_shape};
+use super::atoms::{Atoms, array};
+use super::coder::RuleName;
+use super::omp::{Gaps, narrow, signal_shape};
 use crate::Context;
 use crate::args::{count, non_negative};
 use crate::error::CliError;
@@ -45,12 +48,24 @@ pub(crate) struct Args {
     /// How atoms are updated.
     #[arg(long, value_enum, default_value = "approximate")]
     method: Method,
-    /// Where to start: dct, samples, random, or a dictionary file.
+    /// Where to start: dct, samples, random, or a dictionary file (or a model file .spm).
     #[arg(long, default_value = "samples")]
     init: String,
     /// How the next atom is chosen in coding.
     #[arg(long, value_enum, default_value = "omp")]
     rule: RuleName,
+    /// Atoms must be >= 0.
+    #[arg(long)]
+    positive: bool,
+    /// With missing entries, let atoms compete by what is seen of them as it stands, not as if that had unit norm.
+    #[arg(long)]
+    no_renormalize: bool,
+    /// Take the mean off every signal first; an encoder does so too.
+    #[arg(long)]
+    center: bool,
+    /// Write a model file of dictionary, coder and normalisation, which spm omp takes for a dictionary.
+    #[arg(long, value_name = "FILE")]
+    encoder: Option<PathBuf>,
     /// Write the codes, N × K.
     #[arg(long, value_name = "FILE")]
     codes: Option<PathBuf>,
@@ -87,7 +102,7 @@ struct Learned<T> {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
-    let signals = read_array(&args.signals)?;
+    let mut signals = read_array(&args.signals)?;
     let (n, dim) = signal_shape(&signals, &args.signals)?;
     if args.atoms.checked_mul(dim).is_none_or(|total| total > MAX_VALUES) {
         let message = format!("--atoms {}: more than {MAX_VALUES} values with {dim} an atom", args.atoms);
@@ -96,6 +111,14 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let known = args.gaps.known(&signals, &args.signals)?;
     if known.is_some() && matches!(args.method, Method::Online) {
         return Err(CliError::Usage("--method online takes complete signals only".into()));
+    }
+    if args.center {
+        let y = &mut signals.data;
+        match &known {
+            None => Normalizer::new().apply(y, dim),
+            Some(known) => Normalizer::new().apply_masked(y, known, dim),
+        }
+        .map_err(|e| CliError::from(e).within(&args.signals))?;
     }
     if args.f32 {
         learn(args, ctx, &narrow(&signals.data), known.as_deref(), n)
@@ -113,9 +136,10 @@ fn learn<T: Scalar>(
 ) -> Result<Outcome, CliError>
 where
     Dictionary<T>: Model,
+    Encoder<T>: Model,
 {
     let dim = signals.len() / n.max(1);
-    let coder = Omp::with_k(args.k).rule(args.rule.into());
+    let coder = Omp::with_k(args.k).rule(args.rule.into()).renormalize(!args.no_renormalize);
     let init = start(&args.init, dim)?;
     let bar = ctx.progress.bar(args.iters, "ksvd");
     let mut observer = |p: &solvers::Progress<T>, _: &[T]| {
@@ -125,6 +149,7 @@ where
     let bad = |e| CliError::from(e).within(&args.signals);
     let learned = if let Method::Online = args.method {
         let online = Online::new(args.atoms, coder).max_iter(args.iters).tol(T::of(args.tol));
+        let online = online.positive(args.positive);
         let fitted =
             online.seed(ctx.seed).init(init).fit_observed(signals, dim, &mut observer).map_err(bad)?;
         let codes = coder
@@ -139,7 +164,7 @@ where
             (_, Some(_)) => Update::Rounds(MASKED_ROUNDS),
         };
         let model = Ksvd::new(args.atoms, coder).update(update).max_iter(args.iters).tol(T::of(args.tol));
-        let model = model.seed(ctx.seed).init(init);
+        let model = model.seed(ctx.seed).init(init).positive(args.positive);
         let fitted = match known {
             None => model.fit_observed(signals, dim, &mut observer),
             Some(known) => model.fit_masked_observed(signals, known, dim, &mut observer),
@@ -152,15 +177,22 @@ where
     let atoms = if extension(&args.output) == "spm" {
         file::to_bytes(&dictionary).map_err(|e| CliError::from(e).within(&args.output))?
     } else {
-        let atoms = dictionary.atoms().iter().map(|v| v.as_f64()).collect();
-        encode_array(&args.output, &Array::matrix(args.atoms, dim, atoms))
+        encode_array(&args.output, &array(&dictionary))
+    };
+    let encoder = match args.encoder.as_deref() {
+        None => None,
+        Some(path) => {
+            let mut encoder = Encoder::new(dictionary, coder);
+            encoder.normalizer = args.center.then(Normalizer::new);
+            Some((path, file::to_bytes(&encoder).map_err(|e| CliError::from(e).within(path))?))
+        }
     };
     let dense = args.codes.as_deref().map(|path| {
         let dense = codes.to_dense().iter().map(|v| v.as_f64()).collect();
         (path, encode_array(path, &Array::matrix(n, args.atoms, dense)))
     });
     let mut files = vec![(args.output.as_path(), atoms.as_slice())];
-    files.extend(dense.iter().map(|(path, bytes)| (*path, bytes.as_slice())));
+    files.extend(dense.iter().chain(&encoder).map(|(path, bytes)| (*path, bytes.as_slice())));
     write_all(&files)?;
     // All iterations done is what was asked for: only an interruption is not.
     Ok(Outcome::new("ksvd")
@@ -179,7 +211,7 @@ fn start<T: Scalar>(init: &str, dim: usize) -> Result<Init<T>, CliError> {
         "dct" => Init::Dct,
         file => {
             let path = Path::new(file);
-            let array = read_array(path)?;
+            let array = Atoms::read(path)?.into_array();
             let (_, width) = array.rows_cols(path)?;
             if width != dim {
                 return Err(CliError::file(path, format!("expected atoms of {dim} values, found {width}")));

@@ -1,5 +1,7 @@
 //! One command a file: its arguments, and how they become a call of the library.
 
+mod atoms;
+mod coder;
 pub(crate) mod compare;
 pub(crate) mod curvature;
 pub(crate) mod cv;

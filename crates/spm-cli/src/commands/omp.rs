@@ -1,43 +1,35 @@
 //! `spm omp`: sparse codes.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
-use sparse_modeling::linalg::{Dense, Scalar};
-use sparse_modeling::models::dictionary::{Coder, Codes, Dictionary, MaskedCoder, Omp, Rule, known_entries};
-use sparse_modeling::models::file;
+use sparse_modeling::linalg::{Dense, Scalar, vecops};
+use sparse_modeling::models::dictionary::{AnyCoder, Coder, Codes, Encoder, MaskedCoder, known_entries};
 use sparse_modeling::solvers::Status;
 
+use super::atoms::Atoms;
+use super::coder::{CoderArgs, Judged, judge};
 use crate::Context;
-use crate::args::{count, non_negative};
 use crate::error::CliError;
 use crate::io::{Array, extension, read_array, write_array};
 use crate::outcome::Outcome;
 
-/// Sparse codes of signals in a dictionary, by orthogonal matching pursuit.
+/// Sparse codes of signals in a dictionary.
 ///
-/// Adds atoms one by one until there are k, or the residual's 2-norm is at most eps. With missing entries, atoms and
-/// residual are those of the known ones, and eps² goes with their share.
+/// By default orthogonal matching pursuit: adds atoms one by one until there are k, or the residual's 2-norm is at most eps. With
+/// missing entries, atoms and residual are those of the known ones, and eps² goes with their share. An encoder (a model file
+/// that spm ksvd --encoder writes) brings its own coder and normalisation.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("bound").required(true).multiple(true))]
 pub(crate) struct Args {
-    /// Dictionary, K × d, an atom a row (or a model file .spm).
+    /// Dictionary, K × d, an atom a row (or a model file .spm: a dictionary or an encoder).
     dictionary: PathBuf,
     /// Signals, N × d, a signal a row.
     signals: PathBuf,
     /// Where the codes go, N × K.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// At most this many atoms a signal.
-    #[arg(long, group = "bound", value_parser = count)]
-    k: Option<usize>,
-    /// Stop when the residual's 2-norm is at most this.
-    #[arg(long, group = "bound", value_parser = non_negative)]
-    eps: Option<f64>,
-    /// omp: the atom most correlated with the residual. ols: the atom that lowers it most.
-    #[arg(long, value_enum, default_value = "omp")]
-    rule: RuleName,
+    #[command(flatten)]
+    coder: CoderArgs,
     #[command(flatten)]
     gaps: Gaps,
     /// Compute in single precision.
@@ -85,67 +77,58 @@ fn not_finite(path: &Path, k: usize, dim: usize) -> CliError {
     CliError::file(path, format!("NaN or infinite value at row {}, column {}", k / dim, k % dim))
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum RuleName {
-    Omp,
-    Ols,
-}
-
-impl From<RuleName> for Rule {
-    fn from(name: RuleName) -> Self {
-        match name {
-            RuleName::Omp => Self::Omp,
-            RuleName::Ols => Self::Ols,
-        }
-    }
-}
-
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
-    let dictionary = if extension(&args.dictionary) == "spm" {
-        stored(&args.dictionary)?
-    } else {
-        read_array(&args.dictionary)?
-    };
-    let (n_atoms, dim) = dictionary.rows_cols(&args.dictionary)?;
+    if extension(&args.dictionary) != "spm" {
+        // An encoder alone can do without.
+        args.coder.coder::<f64>()?;
+    }
+    let atoms = Atoms::read(&args.dictionary)?;
     let signals = read_array(&args.signals)?;
     let (_, width) = signal_shape(&signals, &args.signals)?;
+    let dim = match &atoms {
+        Atoms::Plain(array) => array.rows_cols(&args.dictionary)?.1,
+        Atoms::Double(encoder) => encoder.dim(),
+        Atoms::Single(encoder) => encoder.dim(),
+    };
     if width != dim {
         let message = format!("expected {dim} values a signal, as the dictionary has, found {width}");
         return Err(CliError::file(&args.signals, message));
     }
-    if let Some(k) = dictionary.data.iter().position(|v| !v.is_finite()) {
-        return Err(not_finite(&args.dictionary, k, dim));
-    }
     let known = args.gaps.known(&signals, &args.signals)?;
-
+    if !matches!(atoms, Atoms::Plain(_)) && (!args.coder.is_default() || known.is_some() || args.f32) {
+        let message = "an encoder brings its own coder and precision, for complete signals";
+        return Err(CliError::Usage(message.into()));
+    }
     let spinner = ctx.progress.spinner("omp");
-    let start = Instant::now();
-    let coded = if args.f32 {
-        code(args, &narrow(&dictionary.data), &narrow(&signals.data), known.as_deref(), dim)?
-    } else {
-        code(args, &dictionary.data, &signals.data, known.as_deref(), dim)?
+    let coded = match atoms {
+        Atoms::Plain(array) => {
+            if let Some(k) = array.data.iter().position(|v| !v.is_finite()) {
+                return Err(not_finite(&args.dictionary, k, dim));
+            }
+            if args.f32 {
+                code(args, &narrow(&array.data), &narrow(&signals.data), known.as_deref(), dim)?
+            } else {
+                code(args, &array.data, &signals.data, known.as_deref(), dim)?
+            }
+        }
+        Atoms::Double(encoder) => encode(args, &encoder, &signals.data)?,
+        Atoms::Single(encoder) => encode(args, &encoder, &narrow(&signals.data))?,
     };
-    let elapsed = start.elapsed();
     spinner.finish_and_clear();
-    write_array(&args.output, &Array::matrix(coded.n_signals, n_atoms, coded.codes))?;
-    Ok(Outcome::new("omp")
-        .status(Status::Converged)
+    write_array(&args.output, &Array::matrix(coded.n_signals, coded.n_atoms, coded.codes))?;
+    let status = match coded.judged {
+        Some(judged) if !judged.converged => Status::MaxIterations,
+        _ => Status::Converged,
+    };
+    let mut outcome = Outcome::new("omp")
+        .status(status)
         .set("signals", coded.n_signals)
         .set("mean_nnz", coded.nnz as f64 / coded.n_signals.max(1) as f64)
-        .set("rmse", coded.rmse)
-        .seconds(elapsed))
-}
-
-/// The atoms of a model file of either precision.
-fn stored(path: &Path) -> Result<Array, CliError> {
-    let bad = |e| CliError::from(e).within(path);
-    if file::inspect(path).map_err(bad)?.scalar == "f32" {
-        let d: Dictionary<f32> = file::load(path).map_err(bad)?;
-        let atoms = d.atoms().iter().map(|&v| f64::from(v)).collect();
-        return Ok(Array::matrix(d.n_atoms(), d.dim(), atoms));
+        .set("rmse", coded.rmse);
+    if let Some(judged) = coded.judged {
+        outcome = outcome.set("objective", judged.objective).set("gap", judged.gap);
     }
-    let d: Dictionary<f64> = file::load(path).map_err(bad)?;
-    Ok(Array::matrix(d.n_atoms(), d.dim(), d.into_atoms()))
+    Ok(outcome.seconds(coded.elapsed))
 }
 
 /// Signals and values a signal; a vector is one signal.
@@ -165,8 +148,25 @@ struct Coded {
     /// Row-major, N × K.
     codes: Vec<f64>,
     n_signals: usize,
+    n_atoms: usize,
     nnz: usize,
     rmse: f64,
+    judged: Option<Judged>,
+    elapsed: Duration,
+}
+
+impl Coded {
+    fn new<T: Scalar>(codes: &Codes<T>, rmse: T, elapsed: Duration) -> Self {
+        Self {
+            n_signals: codes.n_signals(),
+            n_atoms: codes.n_atoms(),
+            nnz: codes.nnz(),
+            rmse: rmse.as_f64(),
+            codes: codes.to_dense().iter().map(|v| v.as_f64()).collect(),
+            judged: None,
+            elapsed,
+        }
+    }
 }
 
 fn code<T: Scalar>(
@@ -179,22 +179,29 @@ fn code<T: Scalar>(
     // A row-major N × d file is a column-major d × N matrix: signals and atoms are columns already.
     let dictionary = Dense::from_column_major(atoms, dim, atoms.len() / dim.max(1))
         .map_err(|e| CliError::from(e).within(&args.dictionary))?;
-    let mut coder = Omp::default().rule(args.rule.into());
-    coder.k = args.k;
-    coder.eps = args.eps.map(T::of);
-    let codes: Codes<T> = match known {
-        None => coder.code(dictionary, signals),
-        Some(known) => coder.code_masked(dictionary, signals, known),
-    }
-    .map_err(|e| CliError::from(e).within(&args.signals))?;
-    let rmse = match known {
-        None => codes.rmse(dictionary, signals),
-        Some(known) => codes.rmse_masked(dictionary, signals, known),
+    let coder: AnyCoder<T> = args.coder.coder()?;
+    let bad = |e| CliError::from(e).within(&args.signals);
+    let start = Instant::now();
+    let Some(known) = known else {
+        let codes = coder.code(dictionary, signals).map_err(bad)?;
+        let elapsed = start.elapsed();
+        let judged = judge(&coder, dictionary, signals, &codes)?;
+        return Ok(Coded { judged, ..Coded::new(&codes, codes.rmse(dictionary, signals), elapsed) });
     };
-    Ok(Coded {
-        n_signals: codes.n_signals(),
-        nnz: codes.nnz(),
-        rmse: rmse.as_f64(),
-        codes: codes.to_dense().iter().map(|v| v.as_f64()).collect(),
-    })
+    let AnyCoder::Omp(omp) = coder else {
+        return Err(CliError::Usage("missing entries go with --method omp only".into()));
+    };
+    let codes = omp.code_masked(dictionary, signals, known).map_err(bad)?;
+    Ok(Coded::new(&codes, codes.rmse_masked(dictionary, signals, known), start.elapsed()))
+}
+
+/// Codes by an encoder; the error is that of the signals as they were given.
+fn encode<T: Scalar>(args: &Args, encoder: &Encoder<T>, signals: &[T]) -> Result<Coded, CliError> {
+    let bad = |e| CliError::from(e).within(&args.signals);
+    let start = Instant::now();
+    let encoded = encoder.encode(signals).map_err(bad)?;
+    let elapsed = start.elapsed();
+    let back = encoder.decode(&encoded).map_err(bad)?;
+    let rmse = (vecops::sq_dist(&back, signals) / T::of_usize(signals.len().max(1))).sqrt();
+    Ok(Coded::new(&encoded.codes, rmse, elapsed))
 }
