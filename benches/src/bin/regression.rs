@@ -1,7 +1,7 @@
 //! The regression suite: single fits, paths and cross-validation of the Lasso, one JSON line each.
 //!
-//! Arguments: a size (`tiny`, `small`, `medium`), the number of repetitions, and optionally a folder with more problems, in the
-//! form that `dump` writes; or `dump`, a size and a folder, to write the problems for other programs.
+//! `dump SIZE FOLDER` writes the problems of a size (`tiny`, `small`, `medium`); `solve FOLDER INDEX TASK REPEAT` solves one task
+//! (`alpha_max/10`, `alpha_max/100`, `path`, `cv`) of one of them: a process for each, so that memory is that of the task.
 //!
 //! Seconds are those of all threads together on the processor, the median of the repetitions, so that other programs on the
 //! machine disturb as little as possible; run it with `RAYON_NUM_THREADS=1` for one thread. The gap is recomputed from the
@@ -12,7 +12,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sparse_modeling::models::{CrossValidation, Design, ElasticNetPath, Fit, Lasso, Xy};
+use sparse_modeling::models::{
+    CrossValidation, Design, ElasticNet, ElasticNetPath, Fit, FittedLinear, Lasso, Xy,
+};
 use spm_benches::problems::{Size, regressions};
 use spm_linalg::DesignMatrix;
 use spm_linalg::testing::Rng;
@@ -44,21 +46,17 @@ impl Problem {
 }
 
 fn main() -> Result<(), Failure> {
-    let mut words = std::env::args().skip(1).peekable();
-    let dump = words.next_if(|w| w == "dump").is_some();
-    let size = words.next().as_deref().and_then(Size::parse).ok_or("the size is tiny, small or medium")?;
-    if dump {
-        return write(&problems(size), Path::new(&words.next().ok_or("dump needs a folder")?));
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["dump", size, folder] => {
+            let size = Size::parse(size).ok_or("the size is tiny, small or medium")?;
+            write(&problems(size), Path::new(folder))
+        }
+        ["solve", folder, index, task, repeat] => {
+            solve(&read(Path::new(folder), index.parse()?)?, task, repeat.parse()?)
+        }
+        _ => Err("the arguments are `dump SIZE FOLDER` or `solve FOLDER INDEX TASK REPEAT`".into()),
     }
-    let repeat: usize = words.next().map_or(Ok(1), |w| w.parse())?;
-    let mut all = problems(size);
-    if let Some(folder) = words.next() {
-        all.extend(read(Path::new(&folder))?);
-    }
-    for problem in &all {
-        solve(problem, repeat)?;
-    }
-    Ok(())
 }
 
 /// Those of the general suite, and a small, a sparse and a wide one.
@@ -152,30 +150,27 @@ fn write(problems: &[Problem], folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads what [`write`](fn@write) writes.
-fn read(folder: &Path) -> Result<Vec<Problem>, Failure> {
+/// Reads one of what [`write`](fn@write) writes.
+fn read(folder: &Path, index: usize) -> Result<Problem, Failure> {
     let list: Value = serde_json::from_str(&fs::read_to_string(folder.join("problems.json"))?)?;
-    let mut all = Vec::new();
-    for entry in list.as_array().ok_or("problems.json holds no list")? {
-        let text = |key: &str| entry[key].as_str().map(str::to_owned).ok_or(format!("{key} is missing"));
-        let number = |key: &str| entry[key].as_u64().ok_or(format!("{key} is missing"));
-        let whole = |key: &str| -> Result<Vec<usize>, Failure> {
-            match entry[key].as_str() {
-                Some(name) => Ok(doubles(&folder.join(name))?.into_iter().map(|v| v as usize).collect()),
-                None => Ok(vec![]),
-            }
-        };
-        all.push(Problem {
-            name: text("name")?,
-            n: number("n")? as usize,
-            p: number("p")? as usize,
-            values: doubles(&folder.join(text("x")?))?,
-            indptr: whole("indptr")?,
-            indices: whole("indices")?,
-            y: doubles(&folder.join(text("y")?))?,
-        });
-    }
-    Ok(all)
+    let entry = &list[index];
+    let text = |key: &str| entry[key].as_str().map(str::to_owned).ok_or(format!("{key} is missing"));
+    let number = |key: &str| entry[key].as_u64().ok_or(format!("{key} is missing"));
+    let whole = |key: &str| -> Result<Vec<usize>, Failure> {
+        match entry[key].as_str() {
+            Some(name) => Ok(doubles(&folder.join(name))?.into_iter().map(|v| v as usize).collect()),
+            None => Ok(vec![]),
+        }
+    };
+    Ok(Problem {
+        name: text("name")?,
+        n: number("n")? as usize,
+        p: number("p")? as usize,
+        values: doubles(&folder.join(text("x")?))?,
+        indptr: whole("indptr")?,
+        indices: whole("indices")?,
+        y: doubles(&folder.join(text("y")?))?,
+    })
 }
 
 /// Seconds that all threads of this process have spent on a processor.
@@ -218,13 +213,15 @@ fn timed<R>(repeat: usize, mut solve: impl FnMut() -> Result<R, Failure>) -> Res
             last = Some(solve()?);
         }
         times.push((processor_seconds() - start) / batch as f64);
+        if times.iter().sum::<f64>() * batch as f64 > 5.0 {
+            break;
+        }
     }
     times.sort_by(f64::total_cmp);
     Ok((last.ok_or("nothing was solved")?, times[times.len() / 2], peak))
 }
 
 struct Line {
-    task: String,
     iterations: usize,
     seconds: f64,
     objective: f64,
@@ -234,66 +231,55 @@ struct Line {
 }
 
 #[allow(clippy::print_stdout)]
-fn print(problem: &Problem, line: &Line) {
+fn solve(problem: &Problem, task: &str, repeat: usize) -> Result<(), Failure> {
+    let data = Xy::new(problem.design()?, &problem.y);
+    let path = ElasticNetPath::new(ElasticNet::new(1.0, 1.0).tol(TOL));
+    let line = match task {
+        "path" => {
+            let (path, seconds, peak) = timed(repeat, || Ok(path.fit(data)?))?;
+            let gaps = path.points.iter().map(|q| lasso_gap(data, &q.nonzeros, q.intercept, q.alpha).1);
+            let last = path.points.last().ok_or("an empty path")?;
+            Line {
+                iterations: path.points.iter().map(|q| q.report.last.iter).sum(),
+                seconds,
+                objective: last.certificate.primal,
+                gap: gaps.fold(0.0, f64::max) / path.objective_at_zero,
+                nnz: last.nnz(),
+                peak,
+            }
+        }
+        "cv" => {
+            let cv = CrossValidation::new(path);
+            let (cv, seconds, peak) = timed(repeat, || Ok(cv.fit(data)?))?;
+            single(data, &cv.fitted, seconds, peak)
+        }
+        _ => {
+            let share: f64 = task.strip_prefix("alpha_max/").ok_or("no such task")?.parse()?;
+            let model = Lasso::new(Lasso::new(1.0).alpha_max(data)? / share).tol(TOL);
+            let (fitted, seconds, peak) = timed(repeat, || Ok(model.fit(data)?))?;
+            single(data, &fitted, seconds, peak)
+        }
+    };
     println!(
         "{}",
-        json!({ "problem": format!("{} {}", problem.name, line.task), "solver": "ours", "tol": TOL,
+        json!({ "problem": format!("{} {task}", problem.name), "solver": "ours", "tol": TOL,
                 "iterations": line.iterations, "seconds": line.seconds, "objective": line.objective, "gap": line.gap,
                 "nnz": line.nnz, "peak_mib": line.peak })
     );
+    Ok(())
 }
 
-fn solve(problem: &Problem, repeat: usize) -> Result<(), Failure> {
-    let data = Xy::new(problem.design()?, &problem.y);
-    let top = Lasso::new(1.0).alpha_max(data)?;
-    for share in [0.1, 0.01] {
-        let model = Lasso::new(share * top).tol(TOL);
-        let (fit, seconds, peak) = timed(repeat, || Ok(model.fit(data)?))?;
-        let coef: Vec<(usize, f64)> = fit.nonzeros().collect();
-        let (objective, gap) = lasso_gap(data, &coef, fit.intercept, fit.alpha);
-        let line = Line {
-            task: format!("alpha_max/{}", 1.0 / share),
-            iterations: fit.report.last.iter,
-            seconds,
-            objective,
-            gap: gap / fit.objective_at_zero,
-            nnz: fit.nnz(),
-            peak,
-        };
-        print(problem, &line);
-    }
-    let model = ElasticNetPath::new(sparse_modeling::models::ElasticNet::new(1.0, 1.0).tol(TOL));
-    let (path, seconds, peak) = timed(repeat, || Ok(model.fit(data)?))?;
-    let mut worst = 0.0_f64;
-    for point in &path.points {
-        worst = worst.max(lasso_gap(data, &point.nonzeros, point.intercept, point.alpha).1);
-    }
-    let last = path.points.len().saturating_sub(1);
-    let line = Line {
-        task: "path".into(),
-        iterations: path.points.iter().map(|p| p.report.last.iter).sum(),
-        seconds,
-        objective: path.points[last].certificate.primal,
-        gap: worst / path.objective_at_zero,
-        nnz: path.points[last].nnz(),
-        peak,
-    };
-    print(problem, &line);
-    let model = CrossValidation::new(model);
-    let (cv, seconds, peak) = timed(repeat, || Ok(model.fit(data)?))?;
-    let coef: Vec<(usize, f64)> = cv.fitted.nonzeros().collect();
-    let (objective, gap) = lasso_gap(data, &coef, cv.fitted.intercept, cv.fitted.alpha);
-    let line = Line {
-        task: "cv".into(),
-        iterations: cv.fitted.report.last.iter,
+fn single(data: Xy<'_, f64>, fitted: &FittedLinear<f64>, seconds: f64, peak: f64) -> Line {
+    let coef: Vec<(usize, f64)> = fitted.nonzeros().collect();
+    let (objective, gap) = lasso_gap(data, &coef, fitted.intercept, fitted.alpha);
+    Line {
+        iterations: fitted.report.last.iter,
         seconds,
         objective,
-        gap: gap / cv.fitted.objective_at_zero,
+        gap: gap / fitted.objective_at_zero,
         nnz: coef.len(),
         peak,
-    };
-    print(problem, &line);
-    Ok(())
+    }
 }
 
 /// Objective and duality gap of `1/(2n)‖y − Xw − b‖² + alpha‖w‖₁`, from the definition.
