@@ -296,6 +296,31 @@ fn extreme_scales() {
 }
 
 #[test]
+fn raw_spectra_with_a_tiny_alpha() {
+    // Smooth curves in whole numbers, nearly dependent, in several units; no penalty to speak of.
+    let (n, p) = (40, 200);
+    let mut rng = Rng::new(12);
+    let parts: Vec<f64> = rng.normals(8 * n);
+    let bump = |j: usize, k: usize| (-((j as f64 / 25.0 - k as f64) / 0.7).powi(2)).exp();
+    let x: Vec<f64> = (0..n * p)
+        .map(|e| {
+            let sum: f64 = (0..8).map(|k| parts[k * n + e % n] * bump(e / n, k)).sum();
+            (1e4 * sum).round()
+        })
+        .collect();
+    let y: Vec<f64> = (0..n).map(|i| parts[i] - parts[2 * n + i] + 0.01 * rng.normal::<f64>()).collect();
+    for unit in [1e-12, 1.0, 1e12] {
+        let x: Vec<f64> = x.iter().map(|v| unit * v).collect();
+        let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y);
+        let top = Lasso::new(1.0).alpha_max(data).unwrap();
+        for share in [1e-2, 1e-4, 1e-6] {
+            let fitted = Lasso::new(share * top).max_iter(5000).fit(data).unwrap();
+            assert!(fitted.report.status.is_converged(), "{unit:e} {share:e}: {:?}", fitted.report);
+        }
+    }
+}
+
+#[test]
 fn columns_of_very_different_scale() {
     let mut a = problem(13, 40, 6);
     let plain = solve(&exact(0.1, 1.0).standardize(true), a.data());

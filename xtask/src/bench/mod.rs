@@ -8,6 +8,7 @@ mod dictionary;
 mod elpv;
 mod image;
 mod overview;
+mod page;
 mod peers;
 mod regression;
 mod timeseries;

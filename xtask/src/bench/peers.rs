@@ -33,17 +33,22 @@ pub(super) fn environment(packages: &[&str]) -> Outcome<PathBuf> {
     Ok(python)
 }
 
-/// Runs a script of `benches/peers` with `packages`, every library on one thread; what it printed.
-pub(super) fn script(name: &str, packages: &[&str], args: &[&str]) -> Outcome<String> {
+/// A script of `benches/peers` with `packages`, every library on one thread; notes go where those of this program go.
+pub(super) fn command(name: &str, packages: &[&str]) -> Outcome<Command> {
     let python = environment(packages)?;
     let threads = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"];
-    let output = Command::new(&python)
+    let mut command = Command::new(&python);
+    command
         .arg(root().join("benches/peers").join(name))
-        .args(args)
         .envs(threads.map(|k| (k, "1")))
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|e| format!("{name} did not start: {e}"))?;
+        .stderr(Stdio::inherit());
+    Ok(command)
+}
+
+/// Runs such a script; what it printed.
+pub(super) fn script(name: &str, packages: &[&str], args: &[&str]) -> Outcome<String> {
+    let output =
+        command(name, packages)?.args(args).output().map_err(|e| format!("{name} did not start: {e}"))?;
     if !output.status.success() {
         return Err(format!("{name} failed"));
     }

@@ -35,6 +35,9 @@ pub struct UpdatingCholesky<T> {
     dependence_tol: T,
 }
 
+/// Rows that are rotated in turns.
+const ABREAST: usize = 8;
+
 /// Where row `i` of the packed triangle starts.
 #[inline(always)]
 fn start(i: usize) -> usize {
@@ -127,22 +130,54 @@ impl<T: Scalar> UpdatingCholesky<T> {
     /// If `j >= len()`.
     pub fn remove(&mut self, j: usize) {
         assert!(j < self.len, "remove column {j} of {}", self.len);
-        // Without row j the rows below are lower Hessenberg: rotation c mixes columns c and c+1.
-        for i in j + 1..self.len {
-            let (before, after) = self.rows.split_at_mut(start(i));
-            let old = &mut after[..=i];
-            for (c, &(cos, sin)) in (j..i - 1).zip(&self.rotations[j..]) {
-                let (a, b) = (old[c], old[c + 1]);
-                old[c] = cos * a + sin * b;
-                old[c + 1] = cos * b - sin * a;
+        // Without row j the rows below are lower Hessenberg: rotation c mixes columns c and c+1. The rotations of one row depend on
+        // each other, so several rows take turns.
+        let mut i = j + 1;
+        while i < self.len {
+            let count = (self.len - i).min(ABREAST);
+            if count == ABREAST {
+                self.rotate::<ABREAST>(i, j..i);
+            } else {
+                (i..self.len).for_each(|row| self.rotate::<1>(row, j..i));
             }
-            let (a, b) = (old[i - 1], old[i]);
-            let r = num_traits::Float::hypot(a, b);
-            self.rotations[i - 1] = (a / r, b / r);
-            old[i - 1] = r;
-            before[start(i - 1)..].copy_from_slice(&old[..i]);
+            for row in i..i + count {
+                let (before, after) = self.rows.split_at_mut(start(row));
+                let old = &mut after[..=row];
+                for (c, &(cos, sin)) in (i - 1..row - 1).zip(&self.rotations[i - 1..]) {
+                    let (a, b) = (old[c], old[c + 1]);
+                    old[c] = cos * a + sin * b;
+                    old[c + 1] = cos * b - sin * a;
+                }
+                let (a, b) = (old[row - 1], old[row]);
+                let r = num_traits::Float::hypot(a, b);
+                self.rotations[row - 1] = (a / r, b / r);
+                old[row - 1] = r;
+                before[start(row - 1)..].copy_from_slice(&old[..row]);
+            }
+            i += count;
         }
         self.len -= 1;
+    }
+
+    /// Applies the rotations among `columns`, not empty, to the rows `first..first + R`.
+    fn rotate<const R: usize>(&mut self, first: usize, columns: core::ops::Range<usize>) {
+        let mut rest = &mut self.rows[start(first)..start(first + R)];
+        let mut rows: [&mut [T]; R] = core::array::from_fn(|r| {
+            let (row, tail) = core::mem::take(&mut rest).split_at_mut(first + r + 1);
+            rest = tail;
+            &mut row[columns.clone()]
+        });
+        let mut carried: [T; R] = core::array::from_fn(|r| rows[r][0]);
+        for (c, &(cos, sin)) in self.rotations[columns.start..columns.end - 1].iter().enumerate() {
+            for (row, a) in rows.iter_mut().zip(&mut carried) {
+                let b = row[c + 1];
+                row[c] = cos * *a + sin * b;
+                *a = cos * b - sin * *a;
+            }
+        }
+        for (row, a) in rows.iter_mut().zip(carried) {
+            row[columns.len() - 1] = a;
+        }
     }
 
     /// `b ← G⁻¹ b`.

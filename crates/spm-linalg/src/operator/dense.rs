@@ -113,6 +113,18 @@ impl<'a, T: Scalar> Dense<'a, T> {
         );
     }
 
+    /// `out_k ← Σ_i (x_ij − m_j) v_i` with `j = columns[k]`, four columns at a time.
+    pub(super) fn dots_shifted(&self, columns: &[usize], m: impl Fn(usize) -> T, v: &[T], out: &mut [T]) {
+        let (fours, rest) = columns.as_chunks::<4>();
+        let (out, last) = out.split_at_mut(4 * fours.len());
+        for (out, &js) in out.chunks_exact_mut(4).zip(fours) {
+            out.copy_from_slice(&vecops::dots_shifted(js.map(|j| self.col(j)), js.map(&m), v));
+        }
+        for (o, &j) in last.iter_mut().zip(rest) {
+            *o = vecops::dot_shifted(self.col(j), m(j), v);
+        }
+    }
+
     /// Requires every entry to be finite.
     ///
     /// # Errors
@@ -176,5 +188,10 @@ impl<T: Scalar> DesignMatrix<T> for Dense<'_, T> {
 
     fn col_sq_norm(&self, j: usize) -> T {
         vecops::sq_norm(self.col(j))
+    }
+
+    fn carried_dots(&self, columns: &[usize], v: &[T], out: &mut [T]) {
+        check::dim("Dense::carried_dots", columns.len(), out.len());
+        self.dots_shifted(columns, |_| T::zero(), v, out);
     }
 }

@@ -115,4 +115,7 @@ impl<T: Scalar> DesignMatrix<T> for Design<'_, T> {
     fn stored(&self) -> usize {
         each!(self, x => x.stored())
     }
+    fn carried_dots(&self, columns: &[usize], v: &[T], out: &mut [T]) {
+        each!(self, x => x.carried_dots(columns, v, out));
+    }
 }

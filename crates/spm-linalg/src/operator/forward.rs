@@ -45,6 +45,9 @@ macro_rules! forward {
             fn carried_dot(&self, j: usize, v: &[T]) -> T {
                 (**self).carried_dot(j, v)
             }
+            fn carried_dots(&self, columns: &[usize], v: &[T], out: &mut [T]) {
+                (**self).carried_dots(columns, v, out);
+            }
             fn carried_axpy(&self, j: usize, a: T, v: &mut [T]) {
                 (**self).carried_axpy(j, a, v);
             }

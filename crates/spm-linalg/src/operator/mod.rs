@@ -45,7 +45,7 @@ pub use sum::Sum;
 
 use core::fmt::Debug;
 
-use crate::{MemStack, Scalar, StackReq};
+use crate::{MemStack, Scalar, StackReq, check};
 
 /// A linear map `A : R^ncols → R^nrows` known by its products.
 ///
@@ -125,6 +125,18 @@ pub trait DesignMatrix<T: Scalar>: LinearOperator<T> {
     /// If `j >= ncols()` or `v.len() != nrows() + carry_len()`.
     fn carried_dot(&self, j: usize, v: &[T]) -> T {
         self.col_dot(j, v)
+    }
+
+    /// `out_k ← x_jᵀ v` with `j = columns[k]`, for a carried vector: [`carried_dot`](Self::carried_dot) up to rounding, in less
+    /// time where columns can share the loads of `v`.
+    ///
+    /// # Panics
+    /// If a column is not below `ncols()`, or a length is wrong.
+    fn carried_dots(&self, columns: &[usize], v: &[T], out: &mut [T]) {
+        check::dim("carried_dots", columns.len(), out.len());
+        for (o, &j) in out.iter_mut().zip(columns) {
+            *o = self.carried_dot(j, v);
+        }
     }
 
     /// `v ← v + a x_j` for a carried vector, O(stored entries of column `j`).

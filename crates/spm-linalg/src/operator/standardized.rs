@@ -3,6 +3,9 @@
 use super::{Design, DesignMatrix, LinearOperator};
 use crate::{LinalgError, MemStack, Scalar, check, vecops};
 
+/// Sums taken side by side.
+const LANES: usize = 16;
+
 /// What [`Standardized`] does to the matrix; the default does nothing.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
@@ -44,7 +47,7 @@ impl<'a, T> Standardizing<'a, T> {
 /// O(stored entries of the column). For that a carried vector has two spare entries `t` and `uᵀv` and stands for
 /// `v + t·u`; every column of the view is orthogonal to `u`, so `t` never enters a product with one.
 ///
-/// Means and deviations are computed in two passes, exact for columns whose mean is far larger than their
+/// Means and deviations are computed about a first guess of the mean, exact for columns whose mean is far larger than their
 /// deviation; a dense column is centred entry by entry inside each kernel for the same reason. A column that is
 /// constant up to rounding counts as exactly zero.
 ///
@@ -84,6 +87,29 @@ impl<'a, T: Scalar> Standardized<'a, T> {
     /// [`LinalgError::NonFinite`] or [`LinalgError::InvalidParam`] for bad weights, also when all are 0;
     /// [`LinalgError::InvalidParam`] if a column's squares overflow.
     pub fn new(x: Design<'a, T>, what: Standardizing<'_, T>) -> Result<Self, LinalgError> {
+        Self::build(x, what, None)
+    }
+
+    /// A view of `x`, and its adjoint times `y` (length n): where `x` is dense and unweighted both come from one pass over it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`LinalgError::Shape`] if `y` is of another length.
+    pub fn with_adjoint(
+        x: Design<'a, T>,
+        what: Standardizing<'_, T>,
+        y: &[T],
+    ) -> Result<(Self, Vec<T>), LinalgError> {
+        check::len("y", x.nrows(), y.len())?;
+        let mut product = vec![T::zero(); x.ncols()];
+        let view = Self::build(x, what, Some((y, &mut product)))?;
+        Ok((view, product))
+    }
+
+    fn build(
+        x: Design<'a, T>,
+        what: Standardizing<'_, T>,
+        mut adjoint: Option<(&[T], &mut [T])>,
+    ) -> Result<Self, LinalgError> {
         let (n, p) = (x.nrows(), x.ncols());
         let mut total = T::of_usize(n);
         if let Some(w) = what.weights {
@@ -104,8 +130,17 @@ impl<'a, T: Scalar> Standardized<'a, T> {
             sqrt_weights: what.weights.map(|w| w.iter().map(|v| v.sqrt()).collect()),
             total,
         };
+        let together = matches!(x, Design::Dense(_)) && what.weights.is_none();
+        let sum = adjoint.as_ref().map_or(T::zero(), |(y, _)| vecops::sum(y));
         for j in 0..p {
-            let (mean, moment) = view.moments(j, what.weights);
+            let (mean, moment) = match (&x, &mut adjoint) {
+                (Design::Dense(x), Some((y, product))) if together => {
+                    let (mean, moment, along) = view.dense_moments(x.col(j), Some(y), sum);
+                    product[j] = along;
+                    (mean, moment)
+                }
+                _ => view.moments(j, what.weights),
+            };
             if !moment.is_finite() {
                 x.check_finite("X")?;
                 return Err(LinalgError::InvalidParam {
@@ -125,6 +160,13 @@ impl<'a, T: Scalar> Standardized<'a, T> {
                 view.sq_norm[j] = total;
             } else {
                 view.sq_norm[j] = moment;
+            }
+        }
+        if let Some((y, product)) = adjoint {
+            if together {
+                product.iter_mut().zip(&view.inv_scale).for_each(|(v, &s)| *v *= s);
+            } else {
+                view.adjoint_into(y, product);
             }
         }
         Ok(view)
@@ -160,15 +202,12 @@ impl<'a, T: Scalar> Standardized<'a, T> {
         match &self.x {
             Design::Dense(x) => {
                 let col = x.col(j);
-                let rough = match (self.center, weights) {
-                    (false, _) => T::zero(),
-                    (true, None) => vecops::sum(col) / self.total,
-                    (true, Some(w)) => vecops::dot(col, w) / self.total,
+                let Some(w) = weights else {
+                    let (mean, moment, _) = self.dense_moments(col, None, T::zero());
+                    return (mean, moment);
                 };
-                let (first, second) = match weights {
-                    None => power_sums(col, rough),
-                    Some(w) => weighted_power_sums(col, rough, w),
-                };
+                let rough = if self.center { vecops::dot(col, w) / self.total } else { T::zero() };
+                let (first, second) = weighted_power_sums(col, rough, w);
                 self.shifted_moments(rough, first, second)
             }
             Design::Sparse(x) => {
@@ -186,6 +225,22 @@ impl<'a, T: Scalar> Standardized<'a, T> {
                 self.shifted_moments(rough, first - rest * rough, second + rest * rough * rough)
             }
         }
+    }
+
+    /// Mean of an unweighted column (0 unless centred), the sum of squares about it, and its centred product with `y`, whose
+    /// entries add up to `sum`.
+    fn dense_moments(&self, col: &[T], y: Option<&[T]>, sum: T) -> (T, T, T) {
+        // About the mean of the first entries: with k of n, the true mean is at most sqrt(n/k) deviations away, so no more
+        // than a factor n/k of accuracy is lost, and the column is read once.
+        let first = (col.len() / 16).max(256).min(col.len());
+        let rough = if self.center && first > 0 {
+            vecops::sum(&col[..first]) / T::of_usize(first)
+        } else {
+            T::zero()
+        };
+        let (first, second, along) = vecops::dispatch(PowerSums { x: col, m: rough, y });
+        let (mean, moment) = self.shifted_moments(rough, first, second);
+        (mean, moment, along - (mean - rough) * sum)
     }
 
     /// From sums about a rough mean to the mean and the sum of squares about it.
@@ -254,6 +309,22 @@ impl<'a, T: Scalar> Standardized<'a, T> {
         }
     }
 
+    fn adjoint_into(&self, y: &[T], x: &mut [T]) {
+        match &self.x {
+            Design::Dense(d) => {
+                for (j, xj) in x.iter_mut().enumerate() {
+                    *xj = self.dense_dot(d, j, y);
+                }
+            }
+            Design::Sparse(s) => {
+                let total = if self.center { self.u_dot(y) } else { T::zero() };
+                for (j, xj) in x.iter_mut().enumerate() {
+                    *xj = (self.sparse_dot(s, j, y) - self.mean[j] * total) * self.inv_scale[j];
+                }
+            }
+        }
+    }
+
     fn lazy(&self) -> bool {
         self.center && matches!(self.x, Design::Sparse(_))
     }
@@ -293,19 +364,7 @@ impl<T: Scalar> LinearOperator<T> for Standardized<'_, T> {
     fn apply_adjoint(&self, y: &[T], x: &mut [T], _stack: &mut MemStack) {
         check::dim("Standardized::apply_adjoint y", self.nrows(), y.len());
         check::dim("Standardized::apply_adjoint x", self.ncols(), x.len());
-        match &self.x {
-            Design::Dense(d) => {
-                for (j, xj) in x.iter_mut().enumerate() {
-                    *xj = self.dense_dot(d, j, y);
-                }
-            }
-            Design::Sparse(s) => {
-                let total = if self.center { self.u_dot(y) } else { T::zero() };
-                for (j, xj) in x.iter_mut().enumerate() {
-                    *xj = (self.sparse_dot(s, j, y) - self.mean[j] * total) * self.inv_scale[j];
-                }
-            }
-        }
+        self.adjoint_into(y, x);
     }
 }
 
@@ -363,6 +422,17 @@ impl<T: Scalar> DesignMatrix<T> for Standardized<'_, T> {
         }
     }
 
+    fn carried_dots(&self, columns: &[usize], v: &[T], out: &mut [T]) {
+        check::dim("Standardized::carried_dots", columns.len(), out.len());
+        match &self.x {
+            Design::Dense(d) if self.sqrt_weights.is_none() => {
+                d.dots_shifted(columns, |j| self.mean[j], v, out);
+                out.iter_mut().zip(columns).for_each(|(o, &j)| *o *= self.inv_scale[j]);
+            }
+            _ => out.iter_mut().zip(columns).for_each(|(o, &j)| *o = self.carried_dot(j, v)),
+        }
+    }
+
     #[inline]
     fn carried_axpy(&self, j: usize, a: T, v: &mut [T]) {
         match &self.x {
@@ -393,22 +463,52 @@ impl<T: Scalar> DesignMatrix<T> for Standardized<'_, T> {
     }
 }
 
-/// `Σ (x − m)` and `Σ (x − m)²`.
-fn power_sums<T: Scalar>(x: &[T], m: T) -> (T, T) {
-    let (mut a, mut b) = ([T::zero(); 8], [T::zero(); 8]);
-    let mut chunks = x.chunks_exact(8);
-    for c in &mut chunks {
-        for k in 0..8 {
-            let d = c[k] - m;
-            a[k] += d;
-            b[k] += d * d;
+/// `Σ (x − m)`, `Σ (x − m)²` and `Σ (x − m) y`.
+struct PowerSums<'a, T> {
+    x: &'a [T],
+    m: T,
+    y: Option<&'a [T]>,
+}
+
+impl<T: Scalar> vecops::Kernel for PowerSums<'_, T> {
+    type Output = (T, T, T);
+
+    #[inline(always)]
+    fn call(self) -> (T, T, T) {
+        let Self { x, m, y } = self;
+        let zero = [T::zero(); LANES];
+        let (mut a, mut b, mut c) = (zero, zero, zero);
+        let (blocks, rest) = x.as_chunks::<LANES>();
+        match y {
+            None => {
+                for x in blocks {
+                    for k in 0..LANES {
+                        let d = x[k] - m;
+                        a[k] += d;
+                        b[k] += d * d;
+                    }
+                }
+            }
+            Some(y) => {
+                for (x, y) in blocks.iter().zip(y.as_chunks::<LANES>().0) {
+                    for k in 0..LANES {
+                        let d = x[k] - m;
+                        a[k] += d;
+                        b[k] += d * d;
+                        c[k] += d * y[k];
+                    }
+                }
+            }
         }
+        for (i, &v) in rest.iter().enumerate() {
+            let d = v - m;
+            a[0] += d;
+            b[0] += d * d;
+            c[0] += y.map_or(T::zero(), |y| d * y[LANES * blocks.len() + i]);
+        }
+        let sum = |v: [T; LANES]| v.iter().copied().sum();
+        (sum(a), sum(b), sum(c))
     }
-    for &v in chunks.remainder() {
-        a[0] += v - m;
-        b[0] += (v - m) * (v - m);
-    }
-    (a.iter().copied().sum(), b.iter().copied().sum())
 }
 
 /// `Σ w (x − m)` and `Σ w (x − m)²`.
@@ -482,7 +582,8 @@ mod tests {
             for x in
                 [Design::dense(&dense, n, p).unwrap(), Design::sparse(n, &indptr, &rows, &values).unwrap()]
             {
-                let view = Standardized::new(x, what).unwrap();
+                let (view, product) = Standardized::with_adjoint(x, what, &v).unwrap();
+                let columns: Vec<usize> = (0..p).rev().collect();
                 check_design_matrix(&x);
                 check_design_matrix(&view);
                 let mut ws = Workspace::new(view.scratch());
@@ -493,7 +594,7 @@ mod tests {
                 let (mut a, mut b) = (vec![f64::NAN; p], vec![f64::NAN; p]);
                 view.apply_adjoint(&v, &mut a, ws.stack());
                 slow.apply_adjoint(&v, &mut b, ws.stack());
-                assert!(vecops::sq_dist(&a, &b) < 1e-24);
+                assert!(vecops::sq_dist(&a, &b) < 1e-24 && vecops::sq_dist(&product, &b) < 1e-24);
                 let mut carried = v.clone();
                 carried.resize(n + view.carry_len(), f64::NAN);
                 view.settle(&mut carried, true);
@@ -502,6 +603,11 @@ mod tests {
                     assert!((view.col_sq_norm(j) - slow.col_sq_norm(j)).abs() < 1e-12);
                     assert!((view.col_dot(j, &plain) - slow.col_dot(j, &plain)).abs() < 1e-12);
                     assert!((view.carried_dot(j, &carried) - slow.col_dot(j, &plain)).abs() < 1e-12);
+                    let mut dots = vec![f64::NAN; p];
+                    view.carried_dots(&columns, &carried, &mut dots);
+                    for (&k, &dot) in columns.iter().zip(&dots) {
+                        assert!((dot - slow.col_dot(k, &plain)).abs() < 1e-12);
+                    }
                     slow.col_axpy(j, z[j], &mut plain);
                     view.carried_axpy(j, z[j], &mut carried);
                 }

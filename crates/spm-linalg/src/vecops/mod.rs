@@ -115,6 +115,18 @@ pub fn dot_shifted<T: Scalar>(x: &[T], m: T, y: &[T]) -> T {
     T::simd_dot_shifted(x, m, y)
 }
 
+/// [`dot_shifted`] of four vectors with one: `Σ (xₖᵢ − mₖ) yᵢ`, in less time than one after the other. O(n).
+///
+/// # Panics
+/// If the lengths differ.
+#[inline]
+#[must_use]
+#[track_caller]
+pub fn dots_shifted<T: Scalar>(x: [&[T]; 4], m: [T; 4], y: &[T]) -> [T; 4] {
+    x.iter().for_each(|x| crate::check::dim("dots_shifted", x.len(), y.len()));
+    T::simd_dots_shifted(x, m, y)
+}
+
 /// `Σ (xᵢ − m) yᵢ zᵢ`. O(n).
 ///
 /// # Panics

@@ -15,6 +15,8 @@ pub trait SimdScalar: Sized {
     #[doc(hidden)]
     fn simd_dot_shifted(x: &[Self], m: Self, y: &[Self]) -> Self;
     #[doc(hidden)]
+    fn simd_dots_shifted(x: [&[Self]; 4], m: [Self; 4], y: &[Self]) -> [Self; 4];
+    #[doc(hidden)]
     fn simd_dot3_shifted(x: &[Self], m: Self, y: &[Self], z: &[Self]) -> Self;
     #[doc(hidden)]
     fn simd_axpy_shifted(a: Self, x: &[Self], m: Self, y: &mut [Self]);
@@ -164,6 +166,40 @@ macro_rules! simd_scalar {
                     }
                 }
                 Arch::new().dispatch(DotShifted(x, m, y))
+            }
+
+            fn simd_dots_shifted(x: [&[$t]; 4], m: [$t; 4], y: &[$t]) -> [$t; 4] {
+                struct DotsShifted<'a>([&'a [$t]; 4], [$t; 4], &'a [$t]);
+                impl WithSimd for DotsShifted<'_> {
+                    type Output = [$t; 4];
+                    #[inline(always)]
+                    fn with_simd<S: Simd>(self, s: S) -> [$t; 4] {
+                        let Self([x0, x1, x2, x3], m, y) = self;
+                        let (a, at) = S::$as_simd(x0);
+                        let (b, bt) = S::$as_simd(x1);
+                        let (c, ct) = S::$as_simd(x2);
+                        let (d, dt) = S::$as_simd(x3);
+                        let (yh, yt) = S::$as_simd(y);
+                        let v = [s.$splat(m[0]), s.$splat(m[1]), s.$splat(m[2]), s.$splat(m[3])];
+                        let mut acc = [s.$splat(0.0); 4];
+                        for ((((&q, &a), &b), &c), &d) in yh.iter().zip(a).zip(b).zip(c).zip(d) {
+                            acc[0] = s.$fma(s.$sub(a, v[0]), q, acc[0]);
+                            acc[1] = s.$fma(s.$sub(b, v[1]), q, acc[1]);
+                            acc[2] = s.$fma(s.$sub(c, v[2]), q, acc[2]);
+                            acc[3] = s.$fma(s.$sub(d, v[3]), q, acc[3]);
+                        }
+                        let mut sums =
+                            [s.$reduce(acc[0]), s.$reduce(acc[1]), s.$reduce(acc[2]), s.$reduce(acc[3])];
+                        for ((((&q, &a), &b), &c), &d) in yt.iter().zip(at).zip(bt).zip(ct).zip(dt) {
+                            sums[0] += (a - m[0]) * q;
+                            sums[1] += (b - m[1]) * q;
+                            sums[2] += (c - m[2]) * q;
+                            sums[3] += (d - m[3]) * q;
+                        }
+                        sums
+                    }
+                }
+                Arch::new().dispatch(DotsShifted(x, m, y))
             }
 
             fn simd_dot3_shifted(x: &[$t], m: $t, y: &[$t], z: &[$t]) -> $t {

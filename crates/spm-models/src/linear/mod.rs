@@ -1,6 +1,7 @@
 //! Sparse linear regression.
 
 mod blocks;
+mod continuation;
 mod elastic_net;
 mod fitted;
 mod generalized_dual;

@@ -213,9 +213,13 @@ impl<T: Scalar> ElasticNetPath<T> {
     /// [`ModelError::Linalg`] for options or data out of range.
     pub fn grid(&self, data: Xy<'_, T>) -> Result<Vec<T>, ModelError> {
         self.validate()?;
+        self.grid_kind().below(|| self.model.alpha_max(data))
+    }
+
+    fn grid_kind(&self) -> Grid<'_, T> {
         match &self.alphas {
-            Some(alphas) => Ok(alphas.clone()),
-            None => Ok(self.geometric(self.model.alpha_max(data)?)),
+            Some(alphas) => Grid::Given(alphas),
+            None => Grid::Geometric { count: self.n_alphas, eps: self.eps },
         }
     }
 
@@ -234,10 +238,36 @@ impl<T: Scalar> ElasticNetPath<T> {
         }
         Ok(())
     }
+}
 
-    fn geometric(&self, top: T) -> Vec<T> {
-        let last = T::of_usize(self.n_alphas.max(2) - 1);
-        (0..self.n_alphas).map(|k| top * self.eps.powf(T::of_usize(k) / last)).collect()
+/// A grid of penalties.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Grid<'a, T> {
+    Given(&'a [T]),
+    /// `count` penalties from the largest that matters down to `eps` times that.
+    Geometric {
+        count: usize,
+        eps: T,
+    },
+}
+
+impl<T: Scalar> Grid<'_, T> {
+    fn len(self) -> usize {
+        match self {
+            Self::Given(alphas) => alphas.len(),
+            Self::Geometric { count, .. } => count,
+        }
+    }
+
+    /// The penalties, where `top` tells the largest that matters.
+    fn below(self, top: impl FnOnce() -> Result<T, ModelError>) -> Result<Vec<T>, ModelError> {
+        match self {
+            Self::Given(alphas) => Ok(alphas.to_vec()),
+            Self::Geometric { count, eps } => {
+                let (top, last) = (top()?, T::of_usize(count.max(2) - 1));
+                Ok((0..count).map(|k| top * eps.powf(T::of_usize(k) / last)).collect())
+            }
+        }
     }
 }
 
@@ -254,21 +284,21 @@ impl<T: Scalar> Fit<Xy<'_, T>> for ElasticNetPath<T> {
         let spec = self.model.spec();
         spec.validate()?;
         spec.validate_for(data.x.ncols())?;
-        let alphas = self.grid(data)?;
-        solve(&spec, data, &alphas)
+        self.validate()?;
+        solve(&spec, data, self.grid_kind())
     }
 }
 
-/// The path of `spec` at `alphas`.
+/// The path of `spec` on a grid.
 pub(crate) fn solve<T: Scalar>(
     spec: &Spec<'_, T>,
     data: Xy<'_, T>,
-    alphas: &[T],
+    grid: Grid<'_, T>,
 ) -> Result<FittedPath<T>, ModelError> {
     let (n, p) = (data.x.nrows(), data.x.ncols());
     if let Design::Dense(x) = &data.x
         && Moments::<T>::pay(n, p)
-        && alphas.len() >= 8
+        && grid.len() >= 8
     {
         x.check_finite("X")?;
         let weights = data.sample_weight.map(|w| normalised(w, n)).transpose()?;
@@ -277,15 +307,20 @@ pub(crate) fn solve<T: Scalar>(
         let moments = Moments::new(x, data.y, weights.as_deref(), &rows, &shift)?;
         let reduced = moments.reduce(spec.fit_intercept, spec.standardize);
         if reduced.x.iter().chain(&reduced.y).all(|v| v.is_finite()) {
-            return solve_reduced(spec, &reduced, n, alphas);
+            return reduced.path(spec, n, grid);
         }
     }
-    let prepared = spec.prepare(data.x, data.sample_weight)?;
-    let (y, mean) = prepared.response(data.y);
-    let units =
-        Units { means: prepared.view.means().to_vec(), scales: prepared.view.scales().to_vec(), mean };
-    let problem = Walk { x: &prepared.view, y: &y, c: prepared.curvature(), units: &units, n };
-    problem.along(spec, alphas)
+    let (prepared, response) = spec.prepare_with(data)?;
+    let units = prepared.units(response.mean);
+    Walk {
+        x: &prepared.view,
+        y: &response.y,
+        c: prepared.curvature(),
+        product: &response.product,
+        units: &units,
+        n,
+    }
+    .along(spec, grid)
 }
 
 /// What the moments of a model with these options are taken about.
@@ -298,15 +333,18 @@ pub(crate) fn shift<T: Scalar>(
     if spec.fit_intercept { Moments::means(x, y, weights) } else { vec![T::zero(); x.ncols() + 1] }
 }
 
-/// The path of a reduced problem that stands for `n` observations.
-pub(crate) fn solve_reduced<T: Scalar>(
-    spec: &Spec<'_, T>,
-    reduced: &Reduced<T>,
-    n: usize,
-    alphas: &[T],
-) -> Result<FittedPath<T>, ModelError> {
-    let x = Dense::from_column_major(&reduced.x, reduced.rows, reduced.units.means.len())?;
-    Walk { x, y: &reduced.y, c: reduced.curvature, units: &reduced.units, n }.along(spec, alphas)
+impl<T: Scalar> Reduced<T> {
+    /// The path of this problem, which stands for `n` observations.
+    pub(crate) fn path(
+        &self,
+        spec: &Spec<'_, T>,
+        n: usize,
+        grid: Grid<'_, T>,
+    ) -> Result<FittedPath<T>, ModelError> {
+        let x = Dense::from_column_major(&self.x, self.rows, self.units.means.len())?;
+        let product: Vec<T> = (0..x.ncols()).map(|j| x.col_dot(j, &self.y)).collect();
+        Walk { x, y: &self.y, c: self.curvature, product: &product, units: &self.units, n }.along(spec, grid)
+    }
 }
 
 /// A problem in the solver's units.
@@ -314,20 +352,24 @@ struct Walk<'a, T, X> {
     x: X,
     y: &'a [T],
     c: T,
+    /// `Xᵀy`.
+    product: &'a [T],
     units: &'a Units<T>,
     n: usize,
 }
 
 impl<T: Scalar, X: DesignMatrix<T>> Walk<'_, T, X> {
-    fn along(self, spec: &Spec<'_, T>, alphas: &[T]) -> Result<FittedPath<T>, ModelError> {
+    fn along(self, spec: &Spec<'_, T>, grid: Grid<'_, T>) -> Result<FittedPath<T>, ModelError> {
         let p = self.x.ncols();
+        let alphas = grid.below(|| spec.alpha_max_of(&self.x, self.y, self.c, self.product))?;
         let objective_at_zero = T::of(0.5) * self.c * vecops::sq_norm(self.y);
         let mut order: Vec<usize> = (0..alphas.len()).collect();
         order.sort_by(|&a, &b| {
             alphas[b].partial_cmp(&alphas[a]).unwrap_or(core::cmp::Ordering::Equal).then(a.cmp(&b))
         });
         let mut before = alphas[order[0]];
-        let mut cd = CoordinateDescent::new(self.x, self.y, self.c, spec.penalty(before)?)?;
+        let penalty = spec.penalty(before)?;
+        let mut cd = CoordinateDescent::with_product(self.x, self.y, self.c, penalty, self.product)?;
         let mut points: Vec<Option<PathPoint<T>>> = vec![None; alphas.len()];
         for (step, &k) in order.iter().enumerate() {
             let alpha = alphas[k];
@@ -366,7 +408,7 @@ impl<T: Scalar, X: DesignMatrix<T>> Walk<'_, T, X> {
 }
 
 /// The factor by which the sequential strong rule lets correlations grow from one penalty to the next.
-fn look_ahead<T: Scalar>(before: T, alpha: T) -> T {
+pub(super) fn look_ahead<T: Scalar>(before: T, alpha: T) -> T {
     let ratio = if alpha > T::zero() { (before / alpha).min(T::of(1.5)) } else { T::of(1.5) };
     (T::of(2.0) - ratio).recip().max(T::one())
 }

@@ -2,6 +2,7 @@
 
 use spm_linalg::{LinearOperator, Scalar, Standardized, Standardizing, check, vecops};
 
+use super::problem::Units;
 use crate::{Design, ModelError};
 
 /// A design matrix as the solvers see it, and what turns their answer into the units of the data.
@@ -20,13 +21,24 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         fit_intercept: bool,
         standardize: bool,
     ) -> Result<Self, ModelError> {
-        check::non_empty("X: rows", x.nrows())?;
-        check::non_empty("X: columns", x.ncols())?;
-        let weights = sample_weight.map(|w| normalised(w, x.nrows())).transpose()?;
-        let what =
-            Standardizing::default().center(fit_intercept).scale(standardize).weights(weights.as_deref());
-        let view = Standardized::new(x, what)?;
+        let weights = weights(x, sample_weight)?;
+        let view = Standardized::new(x, what(fit_intercept, standardize, weights.as_deref()))?;
         Ok(Self { view, weights, fit_intercept })
+    }
+
+    /// With a response as the solver sees it, and its product with the matrix from the same pass over the data.
+    pub(super) fn with_response(
+        x: Design<'a, T>,
+        y: &[T],
+        sample_weight: Option<&[T]>,
+        fit_intercept: bool,
+        standardize: bool,
+    ) -> Result<(Self, Response<T>), ModelError> {
+        let weights = weights(x, sample_weight)?;
+        let (y, mean) = response(y, weights.as_deref(), fit_intercept);
+        let what = what(fit_intercept, standardize, weights.as_deref());
+        let (view, product) = Standardized::with_adjoint(x, what, &y)?;
+        Ok((Self { view, weights, fit_intercept }, Response { y, mean, product }))
     }
 
     /// n.
@@ -46,24 +58,12 @@ impl<'a, T: Scalar> Prepared<'a, T> {
 
     /// The response as the solver sees it, `sqrt(w)·(y − mean)`, and the mean (0 without an intercept).
     pub(super) fn response(&self, y: &[T]) -> (Vec<T>, T) {
-        let mut mean = T::zero();
-        if self.fit_intercept {
-            // The second pass removes the rounding of the first.
-            for _ in 0..2 {
-                let rest: T = match &self.weights {
-                    None => y.iter().map(|&v| v - mean).sum(),
-                    Some(w) => y.iter().zip(w).map(|(&v, &w)| w * (v - mean)).sum(),
-                };
-                mean += rest * self.curvature();
-            }
-        }
-        let mut out: Vec<T> = y.iter().map(|&v| v - mean).collect();
-        if let Some(u) = self.view.sqrt_weights() {
-            for (o, &u) in out.iter_mut().zip(u) {
-                *o *= u;
-            }
-        }
-        (out, mean)
+        response(y, self.weights.as_deref(), self.fit_intercept)
+    }
+
+    /// How coefficients of the solver become those of the data, for a response of this mean.
+    pub(super) fn units(&self, mean: T) -> Units<T> {
+        Units { means: self.view.means().to_vec(), scales: self.view.scales().to_vec(), mean }
     }
 
     /// Turns coefficients of the solver into those of the data, in place; returns the intercept.
@@ -80,6 +80,44 @@ impl<'a, T: Scalar> Prepared<'a, T> {
     pub(super) fn objective_at_zero(&self, y: &[T]) -> T {
         T::of(0.5) * self.curvature() * vecops::sq_norm(y)
     }
+}
+
+/// A response as the solver sees it.
+#[derive(Debug)]
+pub(super) struct Response<T> {
+    /// `sqrt(w)·(y − mean)`.
+    pub(super) y: Vec<T>,
+    pub(super) mean: T,
+    /// `Xᵀy`.
+    pub(super) product: Vec<T>,
+}
+
+fn weights<T: Scalar>(x: Design<'_, T>, sample_weight: Option<&[T]>) -> Result<Option<Vec<T>>, ModelError> {
+    check::non_empty("X: rows", x.nrows())?;
+    check::non_empty("X: columns", x.ncols())?;
+    sample_weight.map(|w| normalised(w, x.nrows())).transpose()
+}
+
+fn what<T: Scalar>(fit_intercept: bool, standardize: bool, weights: Option<&[T]>) -> Standardizing<'_, T> {
+    Standardizing::default().center(fit_intercept).scale(standardize).weights(weights)
+}
+
+/// `sqrt(w)·(y − mean)` and the mean (0 without an intercept), for weights that sum to n.
+fn response<T: Scalar>(y: &[T], weights: Option<&[T]>, fit_intercept: bool) -> (Vec<T>, T) {
+    let mut mean = T::zero();
+    if fit_intercept {
+        let n = T::of_usize(y.len());
+        // The second pass removes the rounding of the first.
+        for _ in 0..2 {
+            let rest: T = match weights {
+                None => y.iter().map(|&v| v - mean).sum(),
+                Some(w) => y.iter().zip(w).map(|(&v, &w)| w * (v - mean)).sum(),
+            };
+            mean += rest / n;
+        }
+    }
+    let weigh = |(i, &v): (usize, &T)| (v - mean) * weights.map_or(T::one(), |w| w[i].sqrt());
+    (y.iter().enumerate().map(weigh).collect(), mean)
 }
 
 /// The weights scaled to sum to `n`.

@@ -1,6 +1,8 @@
 //! From data and options to a problem for a solver, and back to a fitted model.
 
-use spm_linalg::{Dense, DesignMatrix, LinearOperator, Scalar, SeparableProx, Standardized, check, vecops};
+use spm_linalg::{
+    Dense, DesignMatrix, LinearOperator, Scalar, SeparableProx, Standardized, Workspace, check, vecops,
+};
 use spm_solvers::admm::{Admm, AdmmOptions, CgUpdate, XUpdate, least_squares_update};
 use spm_solvers::loss::{LossOf, Quadratic};
 use spm_solvers::polish::PolishL1;
@@ -10,8 +12,9 @@ use spm_solvers::{
     Status, lars, run,
 };
 
+use super::continuation::{Spent, approach};
 use super::penalty::FeaturePenalty;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, Response};
 use super::{FitControl, FittedLinear, Solver};
 use crate::{Design, ModelError, Xy};
 
@@ -62,6 +65,16 @@ impl<T: Scalar> Spec<'_, T> {
         Prepared::new(x, sample_weight, self.fit_intercept, self.standardize)
     }
 
+    /// The data and the response as these options have the solver see them.
+    pub(super) fn prepare_with<'x>(
+        &self,
+        data: Xy<'x, T>,
+    ) -> Result<(Prepared<'x, T>, Response<T>), ModelError> {
+        self.validate()?;
+        self.validate_for(data.x.ncols())?;
+        Prepared::with_response(data.x, data.y, data.sample_weight, self.fit_intercept, self.standardize)
+    }
+
     pub(super) fn penalty(&self, alpha: T) -> Result<FeaturePenalty<'_, T>, ModelError> {
         let (l1, l2) = (alpha * self.l1_ratio, alpha * (T::one() - self.l1_ratio));
         Ok(FeaturePenalty::new(l1, l2, self.penalty_weights, self.positive)?)
@@ -70,8 +83,8 @@ impl<T: Scalar> Spec<'_, T> {
     /// Fits to one response.
     pub(super) fn fit(&self, data: Xy<'_, T>, ctl: FitControl<'_, T>) -> Result<FittedLinear<T>, ModelError> {
         data.validate()?;
-        let prepared = self.prepare(data.x, data.sample_weight)?;
-        prepared.fit(self, data.y, ctl)
+        let (prepared, response) = self.prepare_with(data)?;
+        prepared.fit(self, &response, ctl)
     }
 
     /// Fits to each column of `y` (n × t, column by column) on its own.
@@ -87,7 +100,12 @@ impl<T: Scalar> Spec<'_, T> {
         check::len("y: length, a multiple of the rows of X", y.len().div_ceil(n) * n, y.len())?;
         check::finite("y", y)?;
         let prepared = self.prepare(x, sample_weight)?;
-        let one = |y: &[T]| prepared.fit(self, y, FitControl::default());
+        let one = |y: &[T]| {
+            let (y, mean) = prepared.response(y);
+            let mut product = vec![T::zero(); prepared.columns()];
+            prepared.view.apply_adjoint(&y, &mut product, Workspace::new(prepared.view.scratch()).stack());
+            prepared.fit(self, &Response { y, mean, product }, FitControl::default())
+        };
         #[cfg(feature = "rayon")]
         {
             use rayon::prelude::*;
@@ -101,23 +119,33 @@ impl<T: Scalar> Spec<'_, T> {
 
     /// The smallest alpha at which every penalised coefficient is zero.
     pub(super) fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
-        check::positive("l1_ratio", self.l1_ratio)?;
         data.validate()?;
-        let prepared = self.prepare(data.x, data.sample_weight)?;
-        let (y, _) = prepared.response(data.y);
-        let c = prepared.curvature();
+        let (prepared, response) = self.prepare_with(data)?;
+        self.alpha_max_of(&prepared.view, &response.y, prepared.curvature(), &response.product)
+    }
+
+    /// [`alpha_max`](Self::alpha_max) of `c/2 ‖y − Xw‖²` with `product = Xᵀy`. O(p) where every feature is penalised.
+    pub(super) fn alpha_max_of<X: DesignMatrix<T>>(
+        &self,
+        x: &X,
+        y: &[T],
+        c: T,
+        product: &[T],
+    ) -> Result<T, ModelError> {
+        check::positive("l1_ratio", self.l1_ratio)?;
         let weight = |j: usize| self.penalty_weights.map_or(T::one(), |v| v[j]) * self.l1_ratio;
         // So large that no penalised coefficient can move: |x_jᵀr| <= ‖x_j‖ ‖y‖.
-        let size = vecops::norm(&y);
-        let p = data.x.ncols();
+        let size = vecops::norm(y);
+        let p = x.ncols();
         let mut large = T::zero();
         for j in (0..p).filter(|&j| weight(j) > T::zero()) {
-            large = large.max(c * prepared.view.col_sq_norm(j).sqrt() * size / weight(j));
+            large = large.max(c * x.col_sq_norm(j).sqrt() * size / weight(j));
         }
         if large == T::zero() {
             return Ok(T::zero());
         }
-        let mut cd = CoordinateDescent::new(&prepared.view, &y, c, self.penalty(T::of(2.0) * large)?)?;
+        let penalty = self.penalty(T::of(2.0) * large)?;
+        let mut cd = CoordinateDescent::with_product(x, y, c, penalty, product)?;
         if self.positive && self.penalty_weights.is_some_and(|v| v.contains(&T::zero())) {
             // Unpenalised but constrained columns have to be fitted; without the constraint the projection is exact.
             let tol = T::epsilon() * T::of(16.0) * T::of(0.5) * c * size * size;
@@ -199,22 +227,30 @@ impl<'a, T: Scalar> Prepared<'a, T> {
     fn fit(
         &self,
         spec: &Spec<'_, T>,
-        y: &[T],
+        response: &Response<T>,
         ctl: FitControl<'_, T>,
     ) -> Result<FittedLinear<T>, ModelError> {
-        let (y, mean) = self.response(y);
+        let Response { y, mean, product } = response;
         let c = self.curvature();
-        let objective_at_zero = self.objective_at_zero(&y);
+        let objective_at_zero = self.objective_at_zero(y);
         let mut stop = Gap { tol: spec.tol * objective_at_zero };
+        let penalty = spec.penalty(spec.alpha)?;
+        let mut cd = CoordinateDescent::with_product(&self.view, y, c, penalty.clone(), product)?;
+        let mut spent = Spent::default();
+        // Where columns are short a step on the support costs many epochs: nothing to gain on the way.
+        let short = self.view.stored() < self.rows() * self.columns() / 4;
+        if matches!(spec.solver, Solver::Auto | Solver::CoordinateDescent) && !short {
+            // Where every feature is penalised all are zero from here on.
+            let top = product.iter().fold(T::zero(), |m, &v| m.max(c * v.abs()));
+            spent = approach(spec, &mut cd, top, objective_at_zero, ctl.time_limit)?;
+        }
         let control = Control {
-            max_iter: spec.max_iter,
-            time_limit: ctl.time_limit,
+            max_iter: spec.max_iter.saturating_sub(spent.iterations),
+            time_limit: ctl.time_limit.map(|limit| limit.saturating_sub(spent.time)),
             stop: &mut stop,
             // A reborrow, so that the observer may outlive the stop rule.
             observer: ctl.observer.map(|o| o as &mut dyn Observer<T>),
         };
-        let penalty = spec.penalty(spec.alpha)?;
-        let mut cd = CoordinateDescent::new(&self.view, &y, c, penalty.clone())?;
         let mut report = match spec.solver {
             Solver::Auto | Solver::CoordinateDescent => run(&mut cd, control)?,
             Solver::Lars => {
@@ -222,13 +258,13 @@ impl<'a, T: Scalar> Prepared<'a, T> {
                     let what = "an L2 part, signs or penalty weights";
                     return Err(ModelError::Unsupported { solver: "lars", what });
                 }
-                let w = lars::lasso_at(&self.view, &y, c, spec.alpha, spec.max_iter)?;
+                let w = lars::lasso_at(&self.view, y, c, spec.alpha, spec.max_iter)?;
                 cd.move_to(&w)?;
                 // Nothing to do unless rounding kept the path from the tolerance.
                 run(&mut cd, control)?
             }
             Solver::Fista => {
-                let loss = LossOf::new(Quadratic::new(&y)?.scale(c)?, &self.view)?.estimate_norm()?;
+                let loss = LossOf::new(Quadratic::new(y)?.scale(c)?, &self.view)?.estimate_norm()?;
                 let start = vec![T::zero(); self.view.ncols()];
                 let problem = Composite::new(&loss, &penalty)?;
                 let fista = Fista::new(problem, &start, &FistaOptions::default())?;
@@ -239,17 +275,19 @@ impl<'a, T: Scalar> Prepared<'a, T> {
                 let update: Box<dyn XUpdate<T>> = match &copy {
                     Some(data) => {
                         let a = Dense::from_column_major(data, self.view.nrows(), self.view.ncols())?;
-                        least_squares_update(a, &y, c, None)?
+                        least_squares_update(a, y, c, None)?
                     }
-                    None => Box::new(CgUpdate::new(&self.view, &y, c, None)?),
+                    None => Box::new(CgUpdate::new(&self.view, y, c, None)?),
                 };
                 let admm = Admm::new(update, &penalty, None, &AdmmOptions::default())?;
                 run_certified(admm, &mut cd, control)?
             }
         };
         if matches!(spec.solver, Solver::Fista | Solver::Admm) {
-            self.polish(spec, &y, &mut cd)?;
+            self.polish(spec, y, &mut cd)?;
         }
+        report.last.iter += spent.iterations;
+        report.elapsed += spent.time;
         let certificate = cd.certificate().ok_or(ModelError::Unsupported {
             solver: "the certificate",
             what: "a penalty without a conjugate",
@@ -260,7 +298,7 @@ impl<'a, T: Scalar> Prepared<'a, T> {
             report.status = Status::Converged;
         }
         let mut coef = cd.iterate().to_vec();
-        let intercept = self.to_data_units(&mut coef, mean);
+        let intercept = self.to_data_units(&mut coef, *mean);
         Ok(FittedLinear { coef, intercept, alpha: spec.alpha, objective_at_zero, certificate, report })
     }
 }

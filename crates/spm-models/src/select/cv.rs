@@ -4,7 +4,7 @@ use spm_linalg::{LinearOperator, Scalar, check};
 
 use super::Folds;
 use crate::dictionary::parallel::map_blocks;
-use crate::linear::path::{shift, solve, solve_reduced};
+use crate::linear::path::{Grid, shift, solve};
 use crate::linear::reduced::Moments;
 use crate::linear::{ElasticNetPath, FittedLinear, PathPoint};
 use crate::rows::Rows;
@@ -221,7 +221,7 @@ impl<T: Scalar> CrossValidation<T> {
                 folds[f].iter().for_each(|&i| held[i] = true);
                 let train: Vec<usize> = (0..n).filter(|&i| !held[i]).collect();
                 let rows = Rows::gather(data, &train);
-                let path = solve(&self.path.model.spec(), rows.data()?, alphas)?;
+                let path = solve(&self.path.model.spec(), rows.data()?, Grid::Given(alphas))?;
                 let errors = path.points.iter().map(|p| error_on(data, folds[f], p)).collect();
                 Ok((errors, path.status().is_converged()))
             },
@@ -253,7 +253,7 @@ impl<T: Scalar> CrossValidation<T> {
                     let mut train = parts[others.next().unwrap_or(f)].clone();
                     others.for_each(|k| train.add(&parts[k]));
                     let reduced = train.reduce(spec.fit_intercept, spec.standardize);
-                    let path = solve_reduced(&spec, &reduced, data.y.len() - folds[f].len(), alphas)?;
+                    let path = reduced.path(&spec, data.y.len() - folds[f].len(), Grid::Given(alphas))?;
                     let error = |p: &PathPoint<T>| parts[f].mean_squared_error(&p.nonzeros, p.intercept);
                     Ok((path.points.iter().map(error).collect(), path.status().is_converged()))
                 },

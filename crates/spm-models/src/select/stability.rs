@@ -6,7 +6,7 @@ use spm_linalg::{LinalgError, LinearOperator, Scalar, check};
 use super::folds::stream;
 use crate::dictionary::parallel::map_blocks;
 use crate::linear::ElasticNetPath;
-use crate::linear::path::solve;
+use crate::linear::path::{Grid, solve};
 use crate::rows::Rows;
 use crate::{Fit, ModelError, Xy};
 
@@ -149,7 +149,7 @@ impl<T: Scalar> Fit<Xy<'_, T>> for StabilitySelection<T> {
                 let mut rows = rows[(half % 2) * m..(half % 2 + 1) * m].to_vec();
                 rows.sort_unstable();
                 let rows = Rows::gather(data, &rows);
-                let path = solve(&spec, rows.data()?, &alphas)?;
+                let path = solve(&spec, rows.data()?, Grid::Given(&alphas))?;
                 Ok(path.entries().into_iter().take(q).map(|e| e.0).collect())
             },
         );

@@ -21,6 +21,8 @@ const MAX_EPOCHS: usize = 100;
 /// leave again. Any waits a quarter of the epochs that could be made at its cost.
 const FEW_NEW: usize = 8;
 const NEWTON_WAIT: usize = 3;
+/// With a new penalty a step on the old support comes first, unless it would wait longer than this.
+const PREDICT: usize = 8;
 /// A working set is solved when its violation is below this share of the last overall violation.
 const INNER_SHARE: f64 = 0.1;
 
@@ -88,6 +90,8 @@ pub struct CoordinateDescent<'a, T: Scalar, X, G> {
     newton: Newton<T>,
     /// Epochs since the last Newton step was tried.
     since_newton: usize,
+    /// Whether the penalty is new: the minimiser on the old support is the first guess.
+    predict: bool,
     dual: DualBound<T>,
     workspace: Workspace,
     /// Epochs on the current working set.
@@ -110,6 +114,27 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
     /// [`LinalgError::NonFinite`] for a NaN or infinity in `y`; [`LinalgError::InvalidParam`] unless
     /// `curvature > 0`.
     pub fn new(x: X, y: &'a [T], curvature: T, g: G) -> Result<Self, SolveError> {
+        let mut this = Self::build(x, y, curvature, g)?;
+        this.pass();
+        Ok(this)
+    }
+
+    /// As [`new`](Self::new) where `Xᵀy` (length p) is known, which saves the first pass. Bounds of later correlations start from
+    /// it: it must be exact up to rounding.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`LinalgError::Shape`] if `product` is of another length.
+    pub fn with_product(x: X, y: &'a [T], curvature: T, g: G, product: &[T]) -> Result<Self, SolveError> {
+        check::len("product", x.ncols(), product.len())?;
+        let mut this = Self::build(x, y, curvature, g)?;
+        this.rebuild_residual();
+        this.correlation.copy_from_slice(product);
+        vecops::scale(curvature, &mut this.correlation);
+        this.measure();
+        Ok(this)
+    }
+
+    fn build(x: X, y: &'a [T], curvature: T, g: G) -> Result<Self, SolveError> {
         let (n, p) = (x.nrows(), x.ncols());
         check::len("y", n, y.len())?;
         check::finite("y", y)?;
@@ -131,7 +156,7 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
         let screening = Screening::new(&x, n);
         let newton = Newton::new(&x);
         let workspace = Workspace::new(x.scratch().or(g.scratch(p)));
-        let mut this = Self {
+        Ok(Self {
             residual: vec![T::zero(); n + x.carry_len()],
             w: vec![T::zero(); p],
             step_size,
@@ -142,6 +167,7 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
             newton,
             screening,
             since_newton: 0,
+            predict: false,
             dual,
             workspace,
             epochs: 0,
@@ -154,9 +180,7 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
             y,
             curvature,
             g,
-        };
-        this.pass();
-        Ok(this)
+        })
     }
 
     /// Continues from `w0` (length p) instead of 0. One pass.
@@ -202,6 +226,7 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
         self.g = g;
         self.iter = 0;
         self.solved = true;
+        self.predict = true;
         // A column that the last pass left out may matter to the new penalty: no certificate from these correlations.
         self.measured = false;
         self.judge();
@@ -236,7 +261,6 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
 
     /// Measures everything at the iterate from scratch.
     fn pass(&mut self) {
-        let n = self.y.len();
         self.rebuild_residual();
         // A dual point that is not the residual itself is tried against every column anyway.
         let screened = self.dual.is_residual()
@@ -248,10 +272,23 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
                 &self.residual,
                 &mut self.correlation,
             );
-        if !screened {
+        if screened {
+            self.judge_with_bound();
+        } else {
             screening::correlations(&self.x, self.curvature, &self.residual, &mut self.correlation);
-            self.screening.refer_to(&self.residual[..n], &self.correlation);
+            self.measure();
         }
+    }
+
+    /// Measures everything at an iterate whose correlations with all columns are known.
+    fn measure(&mut self) {
+        self.screening.refer_to(&self.residual[..self.y.len()], &self.correlation);
+        self.judge_with_bound();
+    }
+
+    /// Violation, objective and bound from the correlations of the last pass.
+    fn judge_with_bound(&mut self) {
+        let n = self.y.len();
         self.judge();
         self.dual.update(
             &self.x,
@@ -371,9 +408,13 @@ impl<T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> Iteration<T> for Coordi
             self.epochs = 0;
             self.solved = false;
         }
+        if core::mem::take(&mut self.predict) {
+            self.since_newton = PREDICT;
+            let _ = self.newton();
+        }
         let worst = self.epoch();
         self.epochs += 1;
-        self.since_newton += 1;
+        self.since_newton = self.since_newton.saturating_add(1);
         self.iter += 1;
         let unsolved = worst > T::of(INNER_SHARE) * self.worst;
         self.solved = !unsolved || self.epochs >= MAX_EPOCHS;

@@ -8,7 +8,7 @@ const LARGEST: usize = 4096;
 /// At most this many numbers are kept of the columns of the support.
 const ROOM: usize = 1 << 25;
 /// Columns of a dense matrix whose products with the others are taken in one block.
-const BLOCK: usize = 16;
+const BLOCK: usize = 64;
 /// From this many new columns on a block pays.
 const FEW: usize = 4;
 /// Operations that the coordinates dropped on one walk may cost, and how many may drop whatever they cost: the rest of the way is
@@ -177,21 +177,21 @@ impl<T: Scalar> Newton<T> {
         let blocked = count - first >= FEW && length == n && x.stored() == n * x.ncols();
         for from in (first..count).step_by(BLOCK) {
             let to = (from + BLOCK).min(count);
-            if blocked && let Ok(all) = Dense::from_column_major(&self.columns[..count * n], n, count) {
-                let products = &mut self.block[..count * (to - from)];
+            if blocked && let Ok(all) = Dense::from_column_major(&self.columns[..to * n], n, to) {
+                let products = &mut self.block[..to * (to - from)];
                 all.apply_adjoint_block(&self.columns[from * n..to * n], to - from, products);
             } else {
                 for slot in from..to {
                     let j = self.slots[slot];
                     for i in 0..=slot {
-                        self.block[(slot - from) * count + i] =
+                        self.block[(slot - from) * to + i] =
                             x.carried_dot(j, &self.columns[i * length..(i + 1) * length]);
                     }
                 }
             }
             for slot in from..to {
                 for i in 0..=slot {
-                    let value = c * self.block[(slot - from) * count + i];
+                    let value = c * self.block[(slot - from) * to + i];
                     self.gram[slot * self.capacity + i] = value;
                     self.gram[i * self.capacity + slot] = value;
                 }

@@ -2,18 +2,17 @@
 
 use spm_linalg::{DesignMatrix, Scalar, SeparableProx, vecops};
 
-/// From this many stored entries on a pass is split between threads.
+/// From this many stored entries on a pass is split between threads: about a millisecond, so that waking them is little.
 #[cfg(feature = "rayon")]
-const PARALLEL: usize = 1 << 18;
+const PARALLEL: usize = 1 << 21;
 /// Columns of one piece of a pass.
-#[cfg(feature = "rayon")]
 const PIECE: usize = 128;
 
 /// Correlations at an earlier residual, which bound those at the present one.
 ///
-/// `|c x_jᵀr − c x_jᵀr₀| <= c‖x_j‖·‖r − r₀‖`: where the whole interval is in the subdifferential at zero, coordinate `j` is
-/// optimal at zero and the dual point feasible there, whatever the correlation is exactly. The bound is rigorous up to
-/// rounding, for which the radius has room. Checking costs O(n + p).
+/// `|c x_jᵀr − t·c x_jᵀr₀| <= c‖x_j‖·‖r − t·r₀‖` for every `t`, the best of which projects `r` on `r₀`: where the whole interval
+/// is in the subdifferential at zero, coordinate `j` is optimal at zero and the dual point feasible there, whatever the
+/// correlation is exactly. The bound is rigorous up to rounding, for which the radius has room. Checking costs O(n + p).
 #[derive(Debug)]
 pub(super) struct Screening<T> {
     /// `‖x_j‖`.
@@ -23,8 +22,9 @@ pub(super) struct Screening<T> {
     known: bool,
     /// `c Xᵀr₀`.
     correlation: Vec<T>,
-    /// The columns to look at.
+    /// The columns to look at, and what is found.
     open: Vec<usize>,
+    found: Vec<T>,
 }
 
 impl<T: Scalar> Screening<T> {
@@ -36,6 +36,7 @@ impl<T: Scalar> Screening<T> {
             known: false,
             correlation: vec![T::zero(); p],
             open: Vec::with_capacity(p),
+            found: vec![T::zero(); p],
         }
     }
 
@@ -46,7 +47,7 @@ impl<T: Scalar> Screening<T> {
         self.known = true;
     }
 
-    /// Computes `u_j = c x_jᵀr` where it can matter and leaves it at the reference elsewhere; false, and nothing
+    /// Computes `u_j = c x_jᵀr` where it can matter and takes the guess from the reference elsewhere; false, and nothing
     /// done, where that would be most columns. `carried` is `r`, settled.
     pub(super) fn update<X: DesignMatrix<T>, G: SeparableProx<T>>(
         &mut self,
@@ -61,12 +62,15 @@ impl<T: Scalar> Screening<T> {
         if !self.known {
             return false;
         }
-        let rounding = T::of(100.0) * T::epsilon() * vecops::norm(r);
-        let radius = c * (vecops::sq_dist(r, &self.residual).sqrt() * T::of(1.0 + 1e-6) + rounding);
+        let base = vecops::sq_norm(&self.residual);
+        let t = if base > T::zero() { vecops::dot(r, &self.residual) / base } else { T::zero() };
+        let off: T = r.iter().zip(&self.residual).map(|(&a, &b)| (a - t * b) * (a - t * b)).sum();
+        let rounding = T::of(100.0) * T::epsilon() * (vecops::norm(r) + t.abs() * base.sqrt());
+        let radius = c * (off.sqrt() * T::of(1.0 + 1e-6) + rounding);
         self.open.clear();
         let most = w.len() / 2;
         for j in 0..w.len() {
-            let (at, far) = (self.correlation[j], radius * self.norm[j]);
+            let (at, far) = (t * self.correlation[j], radius * self.norm[j]);
             // Written so that a NaN keeps the column.
             let shut = w[j] == T::zero()
                 && g.subdiff_distance_at(j, T::zero(), -(at - far)) == T::zero()
@@ -78,9 +82,13 @@ impl<T: Scalar> Screening<T> {
                 self.open.push(j);
             }
         }
-        u.copy_from_slice(&self.correlation);
-        for &j in &self.open {
-            u[j] = c * x.carried_dot(j, carried);
+        for (u, &before) in u.iter_mut().zip(&self.correlation) {
+            *u = t * before;
+        }
+        let found = &mut self.found[..self.open.len()];
+        x.carried_dots(&self.open, carried, found);
+        for (&j, &v) in self.open.iter().zip(&*found) {
+            u[j] = c * v;
         }
         true
     }
@@ -89,17 +97,19 @@ impl<T: Scalar> Screening<T> {
 /// `u ← c Xᵀr` for a carried `r`, settled; on several threads if `X` is large: each column on its own, the same bits for any
 /// number of them.
 pub(super) fn correlations<T: Scalar, X: DesignMatrix<T>>(x: &X, c: T, r: &[T], u: &mut [T]) {
+    let piece = |k: usize, out: &mut [T]| {
+        let mut columns = [0; PIECE];
+        for (i, j) in columns.iter_mut().enumerate() {
+            *j = k * PIECE + i;
+        }
+        x.carried_dots(&columns[..out.len()], r, out);
+        vecops::scale(c, out);
+    };
     #[cfg(feature = "rayon")]
     if x.stored() >= PARALLEL {
         use rayon::prelude::*;
-        u.par_chunks_mut(PIECE).enumerate().for_each(|(k, piece)| {
-            for (i, v) in piece.iter_mut().enumerate() {
-                *v = c * x.carried_dot(k * PIECE + i, r);
-            }
-        });
+        u.par_chunks_mut(PIECE).enumerate().for_each(|(k, out)| piece(k, out));
         return;
     }
-    for (j, v) in u.iter_mut().enumerate() {
-        *v = c * x.carried_dot(j, r);
-    }
+    u.chunks_mut(PIECE).enumerate().for_each(|(k, out)| piece(k, out));
 }
