@@ -1,10 +1,7 @@
 //! Small penalties by way of larger ones.
 
-use std::time::Duration;
-
 use spm_linalg::{DesignMatrix, Scalar};
-use spm_solvers::stop::Gap;
-use spm_solvers::{Control, CoordinateDescent, run};
+use spm_solvers::{CoordinateDescent, Iteration, Progress, SolveError};
 
 use super::path::look_ahead;
 use super::penalty::FeaturePenalty;
@@ -15,51 +12,93 @@ use crate::ModelError;
 const FALL: f64 = 0.25;
 /// Accuracy on the way, relative to what is left of the objective.
 const ROUGH: f64 = 0.01;
+/// No further down than to this share of where all is zero.
+const LEAST: f64 = 1e-8;
+/// At most this many iterations for one penalty on the way.
+const LONGEST: usize = 200;
 
-/// What the way cost.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Spent {
-    pub(super) iterations: usize,
-    pub(super) time: Duration,
+/// Coordinate descent that first solves, roughly, for penalties that fall to that of the model, each from the one before.
+///
+/// On the way supports stay small and change little, so that steps on them are cheap and exact; a start at zero has to find
+/// and leave many coordinates where columns are correlated. There is no gap before the last penalty.
+#[derive(Debug)]
+pub(super) struct Continuation<'r, 's, 'y, T: Scalar, X> {
+    cd: &'r mut CoordinateDescent<'y, T, X, FeaturePenalty<'s, T>>,
+    /// What is still to come, the next one last: `alpha`, its penalty, the gap at which it is left.
+    ahead: Vec<(T, FeaturePenalty<'s, T>, T)>,
+    /// `alpha` of the present one and the gap at which it is left, unless it is the last.
+    present: Option<(T, T)>,
+    /// Iterations with the present penalty, and with all.
+    on_this: usize,
+    iter: usize,
 }
 
-/// Brings the solver, at zero and with the penalty of `spec.alpha`, near the solution: roughly solved for penalties that fall to it
-/// from `top`, where all is zero, each from the one before.
-///
-/// On the way supports stay small and change little, so that steps on them are cheap and exact; a start at zero has to find and
-/// leave many coordinates where columns are correlated. Takes at most half of the iterations and of the time allowed.
-pub(super) fn approach<'s, T: Scalar, X: DesignMatrix<T>>(
-    spec: &'s Spec<'_, T>,
-    cd: &mut CoordinateDescent<'_, T, X, FeaturePenalty<'s, T>>,
-    top: T,
-    objective_at_zero: T,
-    time_limit: Option<Duration>,
-) -> Result<Spent, ModelError> {
-    let fall = T::of(FALL);
-    let mut spent = Spent::default();
-    let mut alpha = top * fall;
-    let mut before = top;
-    while alpha * fall > spec.alpha {
-        let left = Spent {
-            iterations: (spec.max_iter / 2).saturating_sub(spent.iterations),
-            time: time_limit.map_or(Duration::MAX, |t| (t / 2).saturating_sub(spent.time)),
-        };
-        if left.iterations == 0 || left.time.is_zero() {
-            break;
+impl<'r, 's, 'y, T: Scalar, X: DesignMatrix<T>> Continuation<'r, 's, 'y, T, X> {
+    /// From `top`, where all is zero; `cd` is at zero with the penalty of the model.
+    pub(super) fn new(
+        spec: &'s Spec<'_, T>,
+        cd: &'r mut CoordinateDescent<'y, T, X, FeaturePenalty<'s, T>>,
+        top: T,
+        objective_at_zero: T,
+    ) -> Result<Self, ModelError> {
+        let fall = T::of(FALL);
+        let mut ahead = Vec::new();
+        let mut alpha = top * fall;
+        while alpha * fall > spec.alpha.max(top * T::of(LEAST)) {
+            let gap = (T::of(ROUGH) * alpha / top).max(spec.tol) * objective_at_zero;
+            ahead.push((alpha, spec.penalty(alpha)?, gap));
+            alpha *= fall;
         }
-        cd.restart(spec.penalty(alpha)?, look_ahead(before, alpha))?;
-        let share = (T::of(ROUGH) * alpha / top).max(spec.tol);
-        let mut stop = Gap { tol: share * objective_at_zero };
-        let mut control = Control::new(left.iterations, &mut stop);
-        control.time_limit = time_limit.map(|_| left.time);
-        let report = run(cd, control)?;
-        spent.iterations += report.last.iter;
-        spent.time += report.elapsed;
-        before = alpha;
-        alpha *= fall;
+        if !ahead.is_empty() {
+            ahead.push((spec.alpha, spec.penalty(spec.alpha)?, T::zero()));
+            ahead.reverse();
+        }
+        let mut this = Self { cd, ahead, present: None, on_this: 0, iter: 0 };
+        this.advance(top)?;
+        Ok(this)
     }
-    if spent.iterations > 0 {
-        cd.restart(spec.penalty(spec.alpha)?, look_ahead(before, spec.alpha))?;
+
+    /// On to the next penalty.
+    fn advance(&mut self, before: T) -> Result<(), SolveError> {
+        if let Some((alpha, penalty, gap)) = self.ahead.pop() {
+            self.cd.restart(penalty, look_ahead(before, alpha))?;
+            self.present = (!self.ahead.is_empty()).then_some((alpha, gap));
+            self.on_this = 0;
+        }
+        Ok(())
     }
-    Ok(spent)
+
+    /// The solver with the penalty of the model, wherever it was.
+    pub(super) fn finish(mut self) -> Result<(), SolveError> {
+        self.ahead.truncate(1);
+        self.advance(T::zero())
+    }
+}
+
+impl<T: Scalar, X: DesignMatrix<T>> Iteration<T> for Continuation<'_, '_, '_, T, X> {
+    fn step(&mut self) -> Result<(), SolveError> {
+        self.cd.step()?;
+        self.iter += 1;
+        self.on_this += 1;
+        if let Some((alpha, enough)) = self.present
+            && (self.on_this >= LONGEST || self.cd.progress().gap.is_some_and(|gap| gap <= enough))
+        {
+            self.advance(alpha)?;
+        }
+        Ok(())
+    }
+
+    fn progress(&self) -> Progress<T> {
+        let mut at = self.cd.progress();
+        if self.present.is_some() {
+            // Objective and gap are those of another penalty.
+            at = Progress::new(self.iter, at.residual);
+        }
+        at.iter = self.iter;
+        at
+    }
+
+    fn iterate(&self) -> &[T] {
+        self.cd.iterate()
+    }
 }

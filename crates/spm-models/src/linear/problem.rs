@@ -12,7 +12,7 @@ use spm_solvers::{
     Status, lars, run,
 };
 
-use super::continuation::{Spent, approach};
+use super::continuation::Continuation;
 use super::penalty::FeaturePenalty;
 use super::prepared::{Prepared, Response};
 use super::{FitControl, FittedLinear, Solver};
@@ -236,23 +236,28 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         let mut stop = Gap { tol: spec.tol * objective_at_zero };
         let penalty = spec.penalty(spec.alpha)?;
         let mut cd = CoordinateDescent::with_product(&self.view, y, c, penalty.clone(), product)?;
-        let mut spent = Spent::default();
-        // Where columns are short a step on the support costs many epochs: nothing to gain on the way.
-        let short = self.view.stored() < self.rows() * self.columns() / 4;
-        if matches!(spec.solver, Solver::Auto | Solver::CoordinateDescent) && !short {
-            // Where every feature is penalised all are zero from here on.
-            let top = product.iter().fold(T::zero(), |m, &v| m.max(c * v.abs()));
-            spent = approach(spec, &mut cd, top, objective_at_zero, ctl.time_limit)?;
-        }
         let control = Control {
-            max_iter: spec.max_iter.saturating_sub(spent.iterations),
-            time_limit: ctl.time_limit.map(|limit| limit.saturating_sub(spent.time)),
+            max_iter: spec.max_iter,
+            time_limit: ctl.time_limit,
             stop: &mut stop,
             // A reborrow, so that the observer may outlive the stop rule.
             observer: ctl.observer.map(|o| o as &mut dyn Observer<T>),
         };
         let mut report = match spec.solver {
-            Solver::Auto | Solver::CoordinateDescent => run(&mut cd, control)?,
+            // Where columns are short a step on the support costs many epochs: nothing to gain on the way.
+            Solver::Auto | Solver::CoordinateDescent
+                if self.view.stored() < self.rows() * self.columns() / 4 =>
+            {
+                run(&mut cd, control)?
+            }
+            Solver::Auto | Solver::CoordinateDescent => {
+                // Where every feature is penalised all are zero from here on.
+                let top = product.iter().fold(T::zero(), |m, &v| m.max(c * v.abs()));
+                let mut way = Continuation::new(spec, &mut cd, top, objective_at_zero)?;
+                let report = run(&mut way, control)?;
+                way.finish()?;
+                report
+            }
             Solver::Lars => {
                 if spec.l1_ratio != T::one() || spec.positive || spec.penalty_weights.is_some() {
                     let what = "an L2 part, signs or penalty weights";
@@ -286,8 +291,6 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         if matches!(spec.solver, Solver::Fista | Solver::Admm) {
             self.polish(spec, y, &mut cd)?;
         }
-        report.last.iter += spent.iterations;
-        report.elapsed += spent.time;
         let certificate = cd.certificate().ok_or(ModelError::Unsupported {
             solver: "the certificate",
             what: "a penalty without a conjugate",
