@@ -156,7 +156,8 @@ fn report(profile: &CurvatureProfile, contour: &Contour) -> Outcome {
         .set("seam", profile.seam)
 }
 
-fn along(profile: &CurvatureProfile, curvature: &[f64]) -> String {
+/// The curvature along the outline as a plot.
+pub(crate) fn along(profile: &CurvatureProfile, curvature: &[f64]) -> String {
     let s = &profile.arc_length;
     // Raw curvature is mostly noise: what lies far outside of the result would hide it.
     let top = 3.0 * curvature.iter().chain(&profile.smooth).fold(0.0, |m: f64, k| m.max(k.abs()));

@@ -1,10 +1,13 @@
 //! Compressed-sensing magnetic resonance imaging: an image from few of its Fourier coefficients.
 //!
-//! [`KSpace`] holds what was measured, [`Mri`] reconstructs, [`mask`] makes sampling patterns.
+//! [`KSpace`] holds what was measured, [`Mri`] reconstructs, [`mask`] makes sampling patterns, [`phantom`]
+//! a head to try them on.
 
 pub mod mask;
+mod phantom;
 mod reconstruct;
 
+pub use phantom::phantom;
 pub use reconstruct::{Mri, Reconstruction};
 
 use spm_linalg::{LinalgError, check};

@@ -74,6 +74,12 @@ pub(super) fn noise(n: usize, seed: u64) -> Vec<f64> {
     normals(&mut ChaCha8Rng::seed_from_u64(seed), n)
 }
 
+/// `n` values equally likely between 0 and 1.
+pub(super) fn uniform(n: usize, seed: u64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| rng.random()).collect()
+}
+
 fn normals(rng: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
     (0..n).map(|_| rng.sample(StandardNormal)).collect()
 }

@@ -1,11 +1,15 @@
 //! `spm demo`: the experiments of the talk on data inside the program, and a report to look at.
 
+mod bone;
 mod data;
 mod diabetes;
 mod dictionary;
+mod holes;
+mod parts;
 mod photograph;
 mod report;
 mod river;
+mod scanner;
 mod signals;
 mod thousand;
 
@@ -31,11 +35,15 @@ pub(crate) struct Args {
 
 type Run = fn(u64) -> Result<Experiment, CliError>;
 
-const EXPERIMENTS: [(&str, Run); 6] = [
+const EXPERIMENTS: [(&str, Run); 10] = [
     ("a thousand features, a hundred samples", thousand::run),
     ("diabetes: which measurements matter", diabetes::run),
     ("a photograph from 64 atoms", dictionary::run),
     ("noise off a photograph", photograph::run),
+    ("half of a photograph", holes::run),
+    ("a scan in a fraction of the time", scanner::run),
+    ("good parts only", parts::run),
+    ("the outline of a bone", bone::run),
     ("steps, ramps and a sine", signals::run),
     ("the Nile: when did it change", river::run),
 ];

@@ -5,6 +5,8 @@ mod report;
 mod score;
 mod train;
 
+pub(crate) use report::heat_map;
+
 use clap::Subcommand;
 
 use crate::Context;

@@ -193,7 +193,7 @@ fn histogram(good: &[f64], cards: &[Card], threshold: f64) -> String {
 }
 
 /// The part in grey with its strange places in colour.
-pub(super) fn heat_map(planes: &Planes, place: &Localization) -> Vec<u8> {
+pub(crate) fn heat_map(planes: &Planes, place: &Localization) -> Vec<u8> {
     let (h, w) = planes.size();
     let gray = luminance(planes);
     let z = place.z.data();
