@@ -1,18 +1,19 @@
 //! What several examples need.
 
 use sparse_modeling::image::{Gray, ImageError};
+use sparse_modeling::linalg::Scalar;
 
 /// Images of one height side by side, with a white line between them.
 ///
 /// # Errors
 /// If there are none or the heights differ.
-pub fn beside(images: &[&Gray<f32>]) -> Result<Gray<f32>, ImageError> {
+pub fn beside<T: Scalar>(images: &[&Gray<T>]) -> Result<Gray<T>, ImageError> {
     let height = images.first().map_or(0, |i| i.height());
     let mut data = Vec::new();
     for i in 0..height {
         for (k, image) in images.iter().enumerate() {
             if k > 0 {
-                data.extend([1.0; 4]);
+                data.extend([T::one(); 4]);
             }
             data.extend(image.data().chunks_exact(image.width()).nth(i).unwrap_or_default());
         }

@@ -113,6 +113,11 @@ fn a_model_is_trained_on_a_folder_and_enlarges() {
     }
     assert!(json("info {}", &[&model], 0)["kind"].as_str().unwrap().contains("super"));
     refused("superres {} -o {} --scale 3 --model {}", &[&clean, &out, &model], "m.spm");
+    for scale in 2..=4 {
+        let j = json(&format!("superres {{}} -o {{}} --scale {scale}"), &[&clean, &out], 0);
+        assert_eq!((j["scale"].as_u64().unwrap(), j["model"].as_str().unwrap()), (scale, "built-in"));
+        assert_eq!(j["atoms"], 512);
+    }
     refused("superres {} -o {} --model {}", &[&clean, &out, &clean], "clean.pgm");
     refused("superres-train {} -o {} --scale 2", &[&f.path("nowhere"), &model], "nowhere");
 }
@@ -358,18 +363,29 @@ fn the_noise_level_is_found_and_other_losses_work() {
     let (clean, noisy) = (picture(&f, "clean.pgm", 0.0), picture(&f, "noisy.pgm", 0.1));
     let out = f.path("out.png");
     let before = json("compare {} {}", &[&clean, &noisy], 0)["psnr"].as_f64().unwrap();
-    for how in
-        ["--auto", "--weight 1.1 --loss absolute", "--weight 0.8 --loss huber", "--weight 0.2 --loss poisson"]
-    {
+    for how in [
+        "",
+        "--auto",
+        "--weight 1.1 --loss absolute",
+        "--weight 0.8 --loss huber",
+        "--weight 0.2 --loss poisson",
+    ] {
         let j = json(&format!("denoise {{}} -o {{}} {how} --reference {{}}"), &[&noisy, &out, &clean], 0);
         assert!(j["psnr"].as_f64().unwrap() > before + 3.0, "{how}: {before} -> {}", j["psnr"]);
         assert!(j["gap"].as_f64().unwrap() <= 1e-3 * j["objective"].as_f64().unwrap());
-        if how == "--auto" {
+        if how.is_empty() || how == "--auto" {
             let sigma = j["sigma"].as_f64().unwrap();
             assert!((20.0..30.0).contains(&sigma), "{sigma}");
             assert!(j["weight"].as_f64().unwrap() > 0.0 && j["estimated_mse"].as_f64().unwrap() < 0.003);
         }
     }
+    let quality = |how: &str| {
+        let words = format!("denoise {{}} -o {{}} --sigma 25.5 --choose {how} --reference {{}}");
+        let j = json(&words, &[&noisy, &out, &clean], 0);
+        assert_eq!(j["chosen_by"], how);
+        j["psnr"].as_f64().unwrap()
+    };
+    assert!(quality("sure") >= quality("discrepancy"));
     assert_eq!(spm("denoise {} -o {} --sigma 25 --loss huber", &[&noisy, &out]).status.code(), Some(2));
     let kernel = f.npy("k.npy", &[1, 3], &[0.25, 0.5, 0.25]);
     json("denoise {} -o {} --weight 0.02 --blur {}", &[&noisy, &out, &kernel], 0);

@@ -12,9 +12,10 @@ const HIGH: [f64; 4] =
 ///
 /// $$ \hat\sigma = \operatorname{median} |w_i| / 0.6745, $$
 ///
-/// over the non-zero diagonal coefficients `w` of the finest scale of a Daubechies wavelet (2 vanishing moments), in the interior of
-/// the image; the mean over the channels. 0 if the image has fewer than 4 rows or columns, or nowhere any detail. An image with strong
-/// texture is taken to be noisier than it is. O(n) time, memory for a quarter of the pixels.
+/// over the diagonal coefficients `w` of the finest scale of a Daubechies wavelet (2 vanishing moments), in the interior of the image;
+/// the mean over the channels. Windows that are constant at the least or the largest value of their channel do not count, as clipping
+/// hides the noise there; other constant windows do: they have none. 0 if the image has fewer than 4 rows or columns, or is constant.
+/// An image with strong texture is taken to be noisier than it is. O(n) time, memory for a quarter of the pixels.
 ///
 /// Source: Donoho and Johnstone 1994, *Ideal spatial adaptation by wavelet shrinkage*.
 ///
@@ -37,23 +38,28 @@ pub fn estimate_sigma<T: Scalar, const C: usize>(image: ImageRef<'_, T, C>) -> T
     for c in 0..C {
         let plane = image.plane(c);
         found.clear();
+        let (least, largest) = extremes(plane.iter());
         for i in (0..h - 3).step_by(2) {
             for j in (0..w - 3).step_by(2) {
-                let (mut detail, mut size) = (T::zero(), T::zero());
-                for (a, &u) in high.iter().enumerate() {
-                    for (&x, &v) in plane[(i + a) * w + j..][..4].iter().zip(&high) {
-                        detail += u * v * x;
-                        size = size.max(x.abs());
-                    }
+                let window = || (0..4).flat_map(|a| &plane[(i + a) * w + j..][..4]);
+                let (low, top) = extremes(window());
+                if low == top && (low == least || low == largest) {
+                    continue;
                 }
-                if detail.abs() > rounding * size {
-                    found.push(detail.abs());
-                }
+                let weights = high.iter().flat_map(|&u| high.iter().map(move |&v| u * v));
+                let detail = window().zip(weights).map(|(&x, w)| x * w).sum::<T>().abs();
+                let visible = detail > rounding * low.abs().max(top.abs());
+                found.push(if visible { detail } else { T::zero() });
             }
         }
         total += median(&mut found);
     }
     total / T::of(0.674_489_750_196_081_7) / T::of_usize(C)
+}
+
+/// The least and the largest value.
+fn extremes<'a, T: Scalar>(values: impl Iterator<Item = &'a T>) -> (T, T) {
+    values.fold((T::infinity(), T::neg_infinity()), |(a, b), &v| (a.min(v), b.max(v)))
 }
 
 /// The median, the upper one of two; 0 of nothing.

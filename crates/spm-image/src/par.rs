@@ -37,3 +37,28 @@ pub(crate) fn chunks_mut<T: Send>(data: &mut [T], size: usize, f: impl Fn(usize,
 pub(crate) fn chunks_mut<T>(data: &mut [T], size: usize, f: impl Fn(usize, &mut [T])) {
     data.chunks_mut(size).enumerate().for_each(|(k, chunk)| f(k, chunk));
 }
+
+/// `f` of the index and contents of the chunks of two slices side by side, possibly in parallel.
+#[cfg(feature = "rayon")]
+pub(crate) fn chunks_pair_mut<S: Send, T: Send>(
+    a: &mut [S],
+    a_size: usize,
+    b: &mut [T],
+    b_size: usize,
+    f: impl Fn(usize, &mut [S], &mut [T]) + Send + Sync,
+) {
+    use rayon::prelude::*;
+    a.par_chunks_mut(a_size).zip(b.par_chunks_mut(b_size)).enumerate().for_each(|(k, (a, b))| f(k, a, b));
+}
+
+/// `f` of the index and contents of the chunks of two slices side by side, in order.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn chunks_pair_mut<S, T>(
+    a: &mut [S],
+    a_size: usize,
+    b: &mut [T],
+    b_size: usize,
+    f: impl Fn(usize, &mut [S], &mut [T]),
+) {
+    a.chunks_mut(a_size).zip(b.chunks_mut(b_size)).enumerate().for_each(|(k, (a, b))| f(k, a, b));
+}

@@ -127,10 +127,17 @@ impl WaveletTransform {
         V: Copy + Default + Add<Output = V> + Mul<f64, Output = V>,
     {
         spm_linalg::check::dim("WaveletTransform::apply", self.size.0 * self.size.1, v.len());
-        let mut t = vec![V::default(); v.len()];
-        for (h, w) in self.parts() {
-            self.rows(v, (h, w), &mut t, false);
-            self.columns(v, (h, w), &mut t, false);
+        self.apply_in(v, &mut vec![V::default(); v.len()]);
+    }
+
+    /// [`Self::apply`] with `t`, as long as `v`, as memory.
+    pub(crate) fn apply_in<V>(&self, v: &mut [V], t: &mut [V])
+    where
+        V: Copy + Default + Add<Output = V> + Mul<f64, Output = V>,
+    {
+        for level in 0..self.levels {
+            self.rows(v, self.part(level), t, false);
+            self.columns(v, self.part(level), t, false);
         }
     }
 
@@ -143,23 +150,23 @@ impl WaveletTransform {
         V: Copy + Default + Add<Output = V> + Mul<f64, Output = V>,
     {
         spm_linalg::check::dim("WaveletTransform::apply_transpose", self.size.0 * self.size.1, v.len());
-        let mut t = vec![V::default(); v.len()];
-        for (h, w) in self.parts().into_iter().rev() {
-            self.columns(v, (h, w), &mut t, true);
-            self.rows(v, (h, w), &mut t, true);
+        self.transpose_in(v, &mut vec![V::default(); v.len()]);
+    }
+
+    /// [`Self::apply_transpose`] with `t`, as long as `v`, as memory.
+    pub(crate) fn transpose_in<V>(&self, v: &mut [V], t: &mut [V])
+    where
+        V: Copy + Default + Add<Output = V> + Mul<f64, Output = V>,
+    {
+        for level in (0..self.levels).rev() {
+            self.columns(v, self.part(level), t, true);
+            self.rows(v, self.part(level), t, true);
         }
     }
 
-    /// The sizes that are split, from the whole image on.
-    fn parts(&self) -> Vec<(usize, usize)> {
-        let mut size = self.size;
-        (0..self.levels)
-            .map(|_| {
-                let now = size;
-                size = (next(size.0), next(size.1));
-                now
-            })
-            .collect()
+    /// The size that is split at a level; level 0 is the whole image.
+    fn part(&self, level: usize) -> (usize, usize) {
+        (0..level).fold(self.size, |(h, w), _| (next(h), next(w)))
     }
 
     /// One level along the rows of the upper left `h × w`.

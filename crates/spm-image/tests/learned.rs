@@ -53,6 +53,17 @@ fn the_noise_level_is_found() {
         let found = estimate_sigma(noisy(&flat, sigma, 3).view());
         assert!((found - sigma).abs() < 0.05 * sigma, "{sigma}: {found}");
     }
+    // Clipping hides half of the noise; a drawing on a flat ground has none.
+    let dark = Gray::<f32>::zeros(80, 81).unwrap();
+    let clipped: Vec<f32> = noisy(&flat, 0.1, 4).data().iter().map(|v| v.max(0.45)).collect();
+    let found = estimate_sigma(Gray::new(80, 81, clipped).unwrap().view());
+    assert!(found > 0.04 && found < 0.11, "{found}");
+    let disc =
+        |k: usize| if (k / 81).abs_diff(40).pow(2) + (k % 81).abs_diff(40).pow(2) < 500 { 1.0 } else { 0.5 };
+    let mut drawing: Vec<f32> = (0..80 * 81).map(disc).collect();
+    drawing[0] = 0.0;
+    assert_eq!(estimate_sigma(Gray::new(80, 81, drawing).unwrap().view()), 0.0);
+    assert_eq!(estimate_sigma(dark.view()), 0.0);
     for (h, w) in [(1, 1), (3, 9), (9, 3)] {
         assert_eq!(estimate_sigma(Gray::<f64>::zeros(h, w).unwrap().view()), 0.0);
     }

@@ -1,11 +1,11 @@
-//! Noise off a photograph by total variation, with PSNR, SSIM and a duality gap.
+//! Noise off a photograph by total variation of the weight that Stein's rule chooses, with PSNR, SSIM and a duality gap.
 //!
 //! `cargo run --release -p spm-examples --bin photograph_total_variation [out.png]`
 
 use sparse_modeling::image::Gray;
 use sparse_modeling::image::io::{self, Depth};
 use sparse_modeling::image::metrics::{Ssim, psnr};
-use sparse_modeling::image::tv::TvDiscrepancy;
+use sparse_modeling::image::tv::TvSure;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let photograph = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/spm-cli/data/camera.png");
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (h, w) = clean.size();
     let noisy = Gray::new(h, w, clean.data().iter().map(|v| v + noise(&mut uniform)).collect())?;
 
-    let result = TvDiscrepancy::new(sigma).denoise(noisy.view())?;
+    let result = TvSure::new(sigma).denoise(noisy.view())?.result;
     let ssim = Ssim::uniform(1.0);
     for (name, image) in [("noisy", &noisy), ("denoised", &result.image)] {
         println!(

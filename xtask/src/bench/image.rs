@@ -1,9 +1,9 @@
-//! `cargo xtask bench image`: total variation, denoising by K-SVD, and compressed sensing against Python peers.
+//! `cargo xtask bench image`: total variation, K-SVD, inpainting, super-resolution, and compressed sensing against Python peers.
 
 use std::path::PathBuf;
 
-use super::{Options, compare, emit, parse, peers, program, program_with};
-use crate::Outcome;
+use super::{Options, Row, compare, emit, parse, peers, program, program_with};
+use crate::{Outcome, read};
 
 const PACKAGES: [&str; 4] = ["numpy", "scikit-image", "prox-tv", "spams-bin"];
 
@@ -12,29 +12,98 @@ const PACKAGES: [&str; 4] = ["numpy", "scikit-image", "prox-tv", "spams-bin"];
 pub(crate) struct Args {
     #[command(flatten)]
     options: Options,
-    /// A photograph for K-SVD to denoise, such as `camera.png` of scikit-image; a made scene if there is none.
+    /// The photograph for K-SVD, inpainting and super-resolution.
+    #[arg(long, value_name = "FILE", default_value = "crates/spm-cli/data/camera.png")]
+    photo: PathBuf,
+    /// What choices are worth in PSNR, in place of times.
+    #[arg(long, conflicts_with_all = ["peers", "large"])]
+    quality: bool,
+    /// Denoise 24 megapixels, on all cores, in place of the suite: minutes.
+    #[arg(long, conflicts_with = "peers")]
+    large: bool,
+    /// Also put the results into this page as tables, in place of what follows its line `<!-- measured -->`.
     #[arg(long, value_name = "FILE")]
-    photo: Option<PathBuf>,
+    page: Option<PathBuf>,
 }
 
 /// Runs the suite and prints or writes its lines. Everything on one thread.
 pub(super) fn run(args: &Args) -> Outcome {
     let options = &args.options;
     let repeat = options.repeat.to_string();
-    let photo = args.photo.as_ref().map(|p| p.to_string_lossy().into_owned());
-    let mut words = vec![options.size.as_str(), &repeat];
-    words.extend(photo.as_deref());
+    let photo = args.photo.to_string_lossy();
+    for (on, word) in [(args.quality, "quality"), (args.large, "large")] {
+        if on {
+            return finish(args, &parse(&program("image", &[word, &photo])?)?);
+        }
+    }
+    let words = [options.size.as_str(), &repeat, &photo];
     let mut rows = parse(&program_with("image", &words, &[("RAYON_NUM_THREADS", "1")])?)?;
     if options.peers {
         let data = peers::folder().join("image");
         std::fs::create_dir_all(&data).map_err(|e| format!("{}: {e}", data.display()))?;
         let data = data.to_string_lossy();
-        let mut words = vec!["dump", &options.size, &data];
-        words.extend(photo.as_deref());
-        program("image", &words)?;
+        program("image", &["dump", &options.size, &data, &photo])?;
         let rivals = parse(&peers::script("image.py", &PACKAGES, &[&data, &repeat])?)?;
         compare(&rows, "ours", &rivals);
         rows.extend(rivals);
     }
-    emit(options, &rows)
+    finish(args, &rows)
+}
+
+fn finish(args: &Args, rows: &[Row]) -> Outcome {
+    if let Some(path) = &args.page {
+        let text = read(path)?;
+        let (head, _) =
+            text.split_once(MARK).ok_or_else(|| format!("{}: there is no line {MARK}", path.display()))?;
+        let page = format!("{head}{MARK}\n{}", tables(rows));
+        std::fs::write(path, page).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    emit(&args.options, rows)
+}
+
+const MARK: &str = "<!-- measured -->";
+
+/// Prefixes of problems, and the headings of their tables.
+const TABLES: [(&str, &str); 8] = [
+    ("tv-", "Total variation"),
+    ("tgv-", "Total generalised variation"),
+    ("deblur-", "Deblurring"),
+    ("ksvd-", "Denoising by K-SVD"),
+    ("weight-", "Total variation by the choice of its weight"),
+    ("inpaint-", "Missing pixels"),
+    ("superres-", "Super-resolution"),
+    ("mri-", "Compressed sensing"),
+];
+
+/// A table for every kind of problem, a line for every result, those of one problem together.
+fn tables(rows: &[Row]) -> String {
+    let mut out = String::new();
+    for (prefix, title) in TABLES {
+        let mut found: Vec<&Row> = rows.iter().filter(|r| r.problem.starts_with(prefix)).collect();
+        if found.is_empty() {
+            continue;
+        }
+        let first = |r: &Row| found_at(rows, &r.problem);
+        found.sort_by_key(|r| first(r));
+        out.push_str(&format!("\n## {title}\n| problem | program | s | iterations | value | gap | MiB |\n|---|---|---|---|---|---|---|\n"));
+        for r in found {
+            let gap = if r.gap > 0.0 { format!("{:.1e}", r.gap) } else { "–".to_owned() };
+            let value = if r.objective.abs() < 1e-2 {
+                format!("{:.1e}", r.objective)
+            } else {
+                format!("{:.2}", r.objective)
+            };
+            let memory = r.peak_mib.map_or("–".to_owned(), |m| format!("{m:.0}"));
+            out.push_str(&format!(
+                "| {} | {} | {:.3} | {} | {value} | {gap} | {memory} |\n",
+                r.problem, r.solver, r.seconds, r.iterations
+            ));
+        }
+    }
+    out
+}
+
+/// Where a problem is first named.
+fn found_at(rows: &[Row], problem: &str) -> usize {
+    rows.iter().position(|r| r.problem == problem).unwrap_or(usize::MAX)
 }

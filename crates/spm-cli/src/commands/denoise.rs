@@ -9,7 +9,7 @@ use sparse_modeling::image::denoise_ksvd::KsvdDenoise;
 use sparse_modeling::image::dictionary::dictionary_picture;
 use sparse_modeling::image::io::{AnyImage, Picture};
 use sparse_modeling::image::tv::{
-    Coupling, Fidelity, TvDeblur, TvDenoise, TvDenoised, TvDiscrepancy, TvRestore, TvSure,
+    Coupling, Fidelity, Tgv, TvDeblur, TvDenoise, TvDenoised, TvDiscrepancy, TvRestore, TvSure,
 };
 use sparse_modeling::image::{Gray, Image, ImageError, ImageRef, estimate_sigma};
 use sparse_modeling::linalg::Scalar;
@@ -25,8 +25,10 @@ use crate::pixels::{read_image, read_picture, write_image, write_picture};
 
 /// Remove noise from an image by total variation, with a duality gap, or by a dictionary learned from the image.
 ///
-/// `tv` minimises ½·Σ(bᵢ − xᵢ)² + weight·TV(x) with values in [0, 1]. `ksvd` codes every patch with few atoms of a dictionary
-/// that is trained on the noisy image (Elad and Aharon 2006) and boosts the result; without --sigma it estimates the noise.
+/// `tv` minimises ½·Σ(bᵢ − xᵢ)² + weight·TV(x) with values in [0, 1]; without --weight it chooses the weight by the noise level.
+/// `tgv` adds slopes to what costs nothing: no stairs on shaded surfaces; its weight is chosen as for `tv`.
+/// `ksvd` codes every patch with few atoms of a dictionary that is trained on the noisy image (Elad and Aharon 2006) and boosts
+/// the result. Without --sigma the noise is estimated from the image.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("strength"))]
 pub(crate) struct Args {
@@ -38,15 +40,18 @@ pub(crate) struct Args {
     /// How.
     #[arg(long, value_enum, default_value = "tv")]
     method: Method,
-    /// Standard deviation of the noise in grey levels, 0–255; the weight is chosen so that exactly that much is removed.
+    /// Standard deviation of the noise in grey levels, 0–255; estimated from the image by default.
     #[arg(long, group = "strength", value_parser = non_negative, allow_negative_numbers = true)]
     sigma: Option<f64>,
     /// Weight of the total variation, for values in [0, 1].
     #[arg(long, group = "strength", value_parser = non_negative, allow_negative_numbers = true)]
     weight: Option<f64>,
-    /// Estimate the noise from the image and choose the weight of the least estimated error (Stein).
+    /// Estimate the noise from the image: what happens without --sigma and --weight, said aloud.
     #[arg(long, group = "strength")]
     auto: bool,
+    /// How the weight of the total variation follows from the noise level.
+    #[arg(long, value_enum, default_value = "sure", conflicts_with = "weight")]
+    choose: Choose,
     /// How the distance from the data is measured; other than squared needs --weight.
     #[arg(long, value_enum, default_value = "squared")]
     loss: Loss,
@@ -88,35 +93,64 @@ enum Loss {
     Poisson,
 }
 
-/// A result, and what was found on the way.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Choose {
+    /// The least error, by Stein's unbiased estimate.
+    Sure,
+    /// As much is removed as there is noise (Morozov): smoother.
+    Discrepancy,
+}
+
+impl Choose {
+    /// The rule in words.
+    fn why(self) -> &'static str {
+        match self {
+            Self::Sure => "the least squared error as estimated by Stein's rule",
+            Self::Discrepancy => "exactly the noise is removed (discrepancy principle)",
+        }
+    }
+}
+
+/// A result, and how its weight was chosen.
 struct Found<const C: usize> {
     result: TvDenoised<f64, C>,
-    /// Noise in grey levels, and the estimated mean squared error.
-    sigma: Option<f64>,
+    chosen: Option<Chosen>,
+}
+
+struct Chosen {
+    /// Noise in grey levels, and whether it was estimated.
+    sigma: f64,
+    estimated: bool,
+    /// The estimated mean squared error.
     error: Option<f64>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 enum Method {
+    /// Total variation.
     Tv,
+    /// Total generalised variation of second order.
+    Tgv,
+    /// Sparse coding in a learned dictionary.
     Ksvd,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
-    if matches!(args.method, Method::Ksvd) {
+    if args.method == Method::Ksvd {
         if args.weight.is_some() {
-            return Err(CliError::Usage("--weight is for --method tv".to_owned()));
+            return Err(CliError::Usage("--weight is for --method tv and tgv".to_owned()));
         }
         if args.loss != Loss::Squared {
             return Err(CliError::Usage("--loss is for --method tv".to_owned()));
         }
         return ksvd(args, ctx);
     }
-    if args.sigma.is_none() && args.weight.is_none() && !args.auto {
-        return Err(CliError::Usage("--method tv needs --sigma, --weight or --auto".to_owned()));
-    }
     if args.weight.is_none() && args.loss != Loss::Squared {
         return Err(CliError::Usage("--loss other than squared needs --weight".to_owned()));
+    }
+    let plain = args.loss == Loss::Squared && args.blur.is_none() && !args.anisotropic;
+    if args.method == Method::Tgv && !plain {
+        return Err(CliError::Usage("--loss, --blur and --anisotropic are for --method tv".to_owned()));
     }
     if args.blur.is_some() && args.loss != Loss::Squared {
         return Err(CliError::Usage("--blur goes with the squared loss only".to_owned()));
@@ -218,7 +252,9 @@ fn denoise<const C: usize>(
         spinner.set_message(format!("denoise: iteration {}", p.iter));
         ControlFlow::Continue(())
     };
+    let start = Instant::now();
     let found = solve(args, ctx.seed, image, coupling, &mut observer)?;
+    let elapsed = start.elapsed();
     let result = found.result;
     spinner.finish_and_clear();
     let quality = quality(&result.image, reference.as_ref(), args.reference.as_deref())?;
@@ -229,11 +265,20 @@ fn denoise<const C: usize>(
         .set("objective", result.certificate.primal)
         .set("gap", result.certificate.gap())
         .set("iterations", result.iterations())
-        .seconds(result.report.elapsed);
-    let outcome = match (found.sigma, found.error) {
-        (Some(sigma), Some(error)) => outcome.set("sigma", sigma).set("estimated_mse", error),
-        (Some(sigma), None) => outcome.set("sigma", sigma),
-        _ => outcome,
+        .seconds(elapsed);
+    let outcome = match found.chosen {
+        None => outcome,
+        Some(Chosen { sigma, estimated, error }) => {
+            let name = args.choose.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+            let origin = if estimated { "estimated from the image" } else { "as given" };
+            let outcome = outcome
+                .set_shown("sigma", sigma, vec![format!("{sigma:.2} grey levels, {origin}")])
+                .set_shown("chosen_by", name, vec![args.choose.why().to_owned()]);
+            match error {
+                Some(error) => outcome.set("estimated_mse", error),
+                None => outcome,
+            }
+        }
     };
     Ok(with_quality(outcome, quality))
 }
@@ -247,7 +292,10 @@ fn solve<const C: usize>(
     observer: &mut dyn FnMut(&solvers::Progress<f64>) -> ControlFlow<()>,
 ) -> Result<Found<C>, CliError> {
     let refused = |e: ImageError| CliError::from(e).within(&args.input);
-    let plain = |result| Found { result, sigma: None, error: None };
+    let plain = |result| Found { result, chosen: None };
+    let generalised = |weight: f64, observer: &mut dyn FnMut(&solvers::Progress<f64>) -> ControlFlow<()>| {
+        Tgv::new(weight).tol(args.tol).max_iter(args.max_iter).denoise_with(image, observer).map_err(refused)
+    };
     if let (Some(path), Some(weight)) = (&args.blur, args.weight) {
         let array = read_array(path)?;
         let (h, w) = array.rows_cols(path)?;
@@ -255,19 +303,24 @@ fn solve<const C: usize>(
         let method = TvDeblur::new(weight).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
         return method.deblur(image, kernel.view()).map(plain).map_err(refused);
     }
-    if args.auto {
-        let sigma = estimate_sigma(image);
+    let Some(weight) = args.weight else {
+        let sigma = args.sigma.map_or_else(|| estimate_sigma(image), |s| s / 255.0);
+        let chosen = |error| Some(Chosen { sigma: 255.0 * sigma, estimated: args.sigma.is_none(), error });
+        if args.choose == Choose::Discrepancy {
+            let method = TvDiscrepancy::new(sigma).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
+            let result = method.denoise_with(image, observer).map_err(refused)?;
+            return Ok(Found { result, chosen: chosen(None) });
+        }
         let method = TvSure::new(sigma).coupling(coupling).tol(args.tol).max_iter(args.max_iter).seed(seed);
-        let chosen = method.denoise_with(image, observer).map_err(refused)?;
-        let error = Some(chosen.mean_squared_error);
-        return Ok(Found { result: chosen.result, sigma: Some(255.0 * sigma), error });
+        let found = method.denoise_with(image, observer).map_err(refused)?;
+        if args.method == Method::Tgv {
+            return Ok(Found { result: generalised(found.result.lambda, observer)?, chosen: chosen(None) });
+        }
+        return Ok(Found { result: found.result, chosen: chosen(Some(found.mean_squared_error)) });
+    };
+    if args.method == Method::Tgv {
+        return generalised(weight, observer).map(plain);
     }
-    if let Some(sigma) = args.sigma {
-        let method =
-            TvDiscrepancy::new(sigma / 255.0).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
-        return method.denoise_with(image, observer).map(plain).map_err(refused);
-    }
-    let weight = args.weight.unwrap_or(0.0);
     let fidelity = match args.loss {
         Loss::Squared => {
             let method = TvDenoise::new(weight).coupling(coupling).tol(args.tol).max_iter(args.max_iter);

@@ -19,9 +19,10 @@ use crate::error::CliError;
 use crate::outcome::Outcome;
 use crate::pixels::{read_image, read_picture, write_picture};
 
-/// Enlarge an image with a model trained by superres-train.
+/// Enlarge an image, with a model trained by superres-train or a small one that is built in.
 ///
-/// The luma is predicted by the model, the colours are enlarged by bicubic interpolation. With --reference PSNR and SSIM are those of the luma,
+/// The built-in models (512 atoms, one for each factor) were trained on seven freely licensed images of scikit-image: astronaut, brick,
+/// chelsea, coins, grass, gravel and rocket. The luma is predicted by the model, the colours are enlarged by bicubic interpolation. With --reference PSNR and SSIM are those of the luma,
 /// a border of `scale` pixels cut off, as in the literature.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,23 +31,22 @@ pub(crate) struct Args {
     /// Where the result goes; .npy gets the unclamped floats.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// The factor; that of the model if left out.
+    /// The factor; if left out, that of the model, or 2.
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=4))]
     scale: Option<u32>,
-    /// The model.
+    /// The model; a built-in one if left out.
     #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// The large image, to report PSNR and SSIM.
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
-    let model: SuperResModel = file::load(&args.model).map_err(|e| CliError::from(e).within(&args.model))?;
-    if let Some(scale) = args.scale.filter(|&s| s != model.scale) {
-        let message = format!("the model enlarges by {}, not by {scale}", model.scale);
-        return Err(CliError::file(&args.model, message));
-    }
+    let model = match &args.model {
+        Some(path) => load(path, args.scale)?,
+        None => file::from_bytes(built_in(args.scale.unwrap_or(2)))?,
+    };
     let picture = read_picture::<f64>(&args.input)?;
     let reference = args.reference.as_deref().map(read_image).transpose()?.map(|(r, _)| r.into_gray());
     let bar = ctx.progress.spinner("superres");
@@ -68,6 +68,27 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     }
 }
 
+/// The model in a file, which must have the factor that was asked for.
+fn load(path: &Path, scale: Option<u32>) -> Result<SuperResModel, CliError> {
+    let model: SuperResModel = file::load(path).map_err(|e| CliError::from(e).within(path))?;
+    match scale.filter(|&s| s != model.scale) {
+        None => Ok(model),
+        Some(scale) => {
+            let message = format!("the model enlarges by {}, not by {scale}", model.scale);
+            Err(CliError::file(path, message))
+        }
+    }
+}
+
+/// The model file for a factor; see `data/README.md` for how it was made.
+fn built_in(scale: u32) -> &'static [u8] {
+    match scale {
+        3 => include_bytes!("../../data/superres_x3.spm"),
+        4 => include_bytes!("../../data/superres_x4.spm"),
+        _ => include_bytes!("../../data/superres_x2.spm"),
+    }
+}
+
 fn report<const C: usize>(
     args: &Args,
     model: &SuperResModel,
@@ -85,6 +106,7 @@ fn report<const C: usize>(
     let outcome = Outcome::new("superres")
         .status(Status::Converged)
         .set("scale", model.scale)
+        .set("model", args.model.as_ref().map_or("built-in".to_owned(), |p| p.display().to_string()))
         .set("atoms", model.n_atoms())
         .seconds(seconds);
     Ok(with_quality(outcome, quality))

@@ -2,16 +2,17 @@
 
 use spm_solvers::Certificate;
 
-use super::admm::{Options, divergence};
-use super::{C64, Fft2, Measurement, ZERO, inner, sq_norm};
+use super::admm::Options;
+use super::shrink::{Part, Shape};
+use super::{C64, Fft2, Measurement, Pixel, Work, ZERO, sq_norm};
 use crate::tv::Coupling;
 
 /// Approximate dual variables: `λ z = ρ u`, `μ q = ρ v`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Dual<'a> {
-    pub(crate) tv: &'a [C64],
-    pub(crate) wavelet: &'a [C64],
-    pub(crate) rho: f64,
+pub(super) struct Dual<'a, P> {
+    pub(super) tv: &'a [P],
+    pub(super) wavelet: &'a [P],
+    pub(super) rho: f64,
 }
 
 /// Judges points of `min ½‖Ax − k‖² + λ TV(x) + μ‖Wx‖₁`, or of the limit `Ax = k`.
@@ -21,212 +22,245 @@ pub(crate) struct Dual<'a> {
 /// exactly: by `q + W s/μ`, or, without wavelets, by `z + ∇(∇ᵀ∇)⁺s/λ` after a multiple of `A1` has freed `s` of its mean. Then
 /// everything is scaled into the unit balls.
 #[derive(Debug)]
-pub(crate) struct Certifier<'a> {
-    pub(crate) a: &'a Measurement,
-    pub(crate) values: &'a [C64],
-    pub(crate) options: &'a Options,
+pub(super) struct Certifier<'a, P> {
+    pub(super) a: &'a Measurement<P>,
+    pub(super) values: &'a [C64],
+    pub(super) options: &'a Options,
+    shape: Shape,
     /// `A 1`, a plane at a time.
     ones: Vec<C64>,
-    poisson: Poisson,
+    poisson: Poisson<P>,
+    r: Vec<C64>,
+    copy: Vec<C64>,
+    s: Vec<P>,
+    back: Vec<P>,
+    plane: Vec<P>,
+    temporary: Vec<P>,
 }
 
-impl<'a> Certifier<'a> {
-    pub(crate) fn new(a: &'a Measurement, values: &'a [C64], options: &'a Options) -> Self {
+impl<'a, P: Pixel> Certifier<'a, P> {
+    pub(super) fn new(
+        a: &'a Measurement<P>,
+        values: &'a [C64],
+        options: &'a Options,
+        work: &mut Work,
+    ) -> Self {
         let n = a.fft.len();
-        let mut ones = vec![ZERO; a.measured() * n];
-        a.apply(&vec![C64::new(1.0, 0.0); a.planes * n], &mut ones);
-        Self { a, values, options, ones, poisson: Poisson::new(a.fft.height(), a.fft.width()) }
+        let shape = Shape { height: a.fft.height(), width: a.fft.width(), planes: a.planes };
+        let mut plane = vec![P::default(); n];
+        let mut ones = vec![ZERO; values.len()];
+        a.apply(&vec![P::of(1.0); a.planes * n], &mut ones, &mut plane, work);
+        let mending = options.tv > 0.0 && options.wavelet.is_none();
+        let size = if mending { (2 * shape.height, 2 * shape.width) } else { (1, 1) };
+        Self {
+            a,
+            values,
+            options,
+            shape,
+            ones,
+            poisson: Poisson::new(size),
+            r: vec![ZERO; values.len()],
+            copy: vec![ZERO; values.len()],
+            s: vec![P::default(); a.planes * n],
+            back: vec![P::default(); a.planes * n],
+            plane,
+            temporary: vec![P::default(); if options.wavelet.is_some() { n } else { 0 }],
+        }
     }
 
-    pub(crate) fn certify(&self, x: &[C64], dual: Dual<'_>) -> Certificate<f64> {
-        let (a, n) = (self.a, self.a.fft.len());
-        let mut r = vec![ZERO; self.values.len()];
-        a.apply(x, &mut r);
-        r.iter_mut().zip(self.values).for_each(|(r, k)| *r -= k);
-        let primal = if self.options.exact { 0.0 } else { 0.5 * sq_norm(&r) } + self.penalty(x);
+    pub(super) fn certify(&mut self, x: &[P], dual: Dual<'_, P>, work: &mut Work) -> Certificate<f64> {
+        let (a, options, n) = (self.a, self.options, self.a.fft.len());
+        a.apply(x, &mut self.r, &mut self.plane, work);
+        self.r.iter_mut().zip(self.values).for_each(|(r, k)| *r -= k);
+        let data = if options.exact { 0.0 } else { 0.5 * a.inner(&self.r, &self.r) + options.rest };
+        let primal = data + self.penalty(x);
         // −(λ∇ᵀz + μWᵀq).
-        let mut s = vec![ZERO; a.planes * n];
-        if self.options.tv > 0.0 {
-            for (s, u) in s.chunks_exact_mut(n).zip(dual.tv.chunks_exact(2 * n)) {
-                divergence(&a.fft, u, -dual.rho, s);
+        for (p, s) in self.s.chunks_exact_mut(n).enumerate() {
+            if options.tv > 0.0 {
+                self.shape.divergence(dual.tv, Part::Multiplier, p, -dual.rho, s);
+            } else {
+                s.fill(P::default());
+            }
+            if let Some((transform, _)) = &options.wavelet {
+                self.plane.copy_from_slice(&dual.wavelet[p * n..(p + 1) * n]);
+                transform.transpose_in(&mut self.plane, &mut self.temporary);
+                s.iter_mut().zip(&self.plane).for_each(|(s, v)| *s -= *v * dual.rho);
             }
         }
-        if let Some((transform, _)) = &self.options.wavelet {
-            for (s, q) in s.chunks_exact_mut(n).zip(dual.wavelet.chunks_exact(n)) {
-                let mut back = q.to_vec();
-                transform.apply_transpose(&mut back);
-                s.iter_mut().zip(&back).for_each(|(s, v)| *s -= v * dual.rho);
-            }
+        a.project(&mut self.s);
+        if options.exact {
+            self.multiplier(work);
+        } else if options.wavelet.is_none() {
+            self.free_of_mean();
         }
-        if a.real {
-            s.iter_mut().for_each(|v| v.im = 0.0);
-        }
-        if self.options.exact {
-            self.multiplier(&s, &mut r);
-        } else if self.options.wavelet.is_none() {
-            self.free_of_mean(&mut r);
-        }
-        let mut back = vec![ZERO; s.len()];
-        a.adjoint(&r, &mut back);
-        s.iter_mut().zip(&back).for_each(|(s, b)| *s -= b);
-        let excess = self.mend(&s, dual);
-        let (energy, product) = (if self.options.exact { 0.0 } else { sq_norm(&r) }, -inner(&r, self.values));
+        self.copy.copy_from_slice(&self.r);
+        a.adjoint(&mut self.copy, &mut self.back, &mut self.plane, work);
+        self.s.iter_mut().zip(&self.back).for_each(|(s, b)| *s -= *b);
+        let excess = self.mend(dual);
+        let energy = if options.exact { 0.0 } else { a.inner(&self.r, &self.r) };
+        let product = -a.inner(&self.r, self.values);
         let best = if energy > 0.0 { product / energy } else { f64::INFINITY };
         let scale = (1.0 / excess.max(1.0)).min(best).max(0.0);
-        Certificate::new(primal, scale * product - 0.5 * scale * scale * energy)
+        let rest = if options.exact { 0.0 } else { options.rest };
+        Certificate::new(primal, scale * product - 0.5 * scale * scale * energy + rest)
     }
 
-    /// The least-squares multiplier of `Ax = k` for the image `s`, masks only: `r` with `Aᴴr` the measured part of `s`.
-    fn multiplier(&self, s: &[C64], r: &mut [C64]) {
-        let (a, n) = (self.a, self.a.fft.len());
-        a.apply(s, r);
-        if a.real {
-            // A frequency measured on one side only stands for both.
-            let diagonal = a.diagonal();
-            for r in r.chunks_exact_mut(n) {
-                r.iter_mut().zip(&diagonal).filter(|(_, d)| **d > 0.0).for_each(|(r, d)| *r /= *d);
+    /// The least-squares multiplier of `Ax = k` for the image `s`: `r` with `Aᴴr` the measured part of `s`.
+    fn multiplier(&mut self, work: &mut Work) {
+        let a = self.a;
+        a.apply(&self.s, &mut self.r, &mut self.plane, work);
+        for r in self.r.chunks_exact_mut(a.filter.len()) {
+            for (r, h) in r.iter_mut().zip(&a.filter).filter(|(_, h)| **h != ZERO) {
+                *r /= h.norm_sqr();
             }
         }
     }
 
     /// Makes the mean of `Aᴴr` 0 in every plane.
-    fn free_of_mean(&self, r: &mut [C64]) {
-        let n = self.a.fft.len();
-        let part = if self.a.coils.is_empty() { n } else { r.len() };
-        for (r, ones) in r.chunks_exact_mut(part).zip(self.ones.chunks_exact(part)) {
+    fn free_of_mean(&mut self) {
+        let (a, n) = (self.a, self.a.fft.len());
+        let part = if a.coils.is_empty() { a.fft.spectrum_len() } else { self.r.len() };
+        for (r, ones) in self.r.chunks_exact_mut(part).zip(self.ones.chunks_exact(part)) {
+            // A constant has but one frequency, which counts once: no weights.
             let energy = sq_norm(ones);
             if energy <= 1e-28 * n as f64 {
                 continue;
             }
             let mut dot: C64 = ones.iter().zip(&*r).map(|(o, r)| o.conj() * r).sum();
-            if self.a.real {
+            if a.real {
                 dot.im = 0.0;
             }
             r.iter_mut().zip(ones).for_each(|(r, o)| *r -= o * (dot / energy));
         }
     }
 
-    /// The largest size of a dual variable after `s` has been absorbed.
-    fn mend(&self, s: &[C64], dual: Dual<'_>) -> f64 {
-        let (a, n) = (self.a, self.a.fft.len());
+    /// The largest size of a dual variable after `s` has been absorbed. Destroys `s`.
+    fn mend(&mut self, dual: Dual<'_, P>) -> f64 {
+        let (n, s) = (self.shape.len(), &mut self.s);
         let mut largest = 0.0_f64;
         if let Some((transform, weight)) = &self.options.wavelet {
-            for (s, q) in s.chunks_exact(n).zip(dual.wavelet.chunks_exact(n)) {
-                let mut ws = s.to_vec();
-                transform.apply(&mut ws);
-                let sizes = ws.iter().zip(q).map(|(s, q)| (q * dual.rho + s).norm() / weight);
-                largest = sizes.fold(largest, f64::max);
+            for (s, q) in s.chunks_exact_mut(n).zip(dual.wavelet.chunks_exact(n)) {
+                transform.apply_in(s, &mut self.temporary);
+                for (s, q) in s.iter().zip(q) {
+                    largest = largest.max((*q * dual.rho + *s).sq().sqrt() / weight);
+                }
             }
         }
         if self.options.tv == 0.0 {
             return largest;
         }
-        let mut z: Vec<C64> = dual.tv.iter().map(|u| u * dual.rho).collect();
-        if self.options.wavelet.is_none() {
-            for (z, s) in z.chunks_exact_mut(2 * n).zip(s.chunks_exact(n)) {
-                let potential = self.poisson.solve(s);
-                each_gradient(&a.fft, &potential, |k, v, g| {
-                    z[k] += v;
-                    z[n + k] += g;
-                });
-            }
+        let shape = self.shape;
+        let mending = self.options.wavelet.is_none();
+        if mending {
+            s.chunks_exact_mut(n).for_each(|s| self.poisson.solve(s));
         }
-        let joint = self.joint(|p, k| (z[2 * p * n + k], z[2 * p * n + n + k]));
-        joint.fold(largest, |m, v| m.max(v / self.options.tv))
+        let s = &self.s;
+        let at = |p: usize, i: usize, j: usize| {
+            let (v, g) = shape.lines(dual.tv, Part::Multiplier, i, p);
+            let (v, g) = (v[j] * dual.rho, g[j] * dual.rho);
+            if mending {
+                let (dv, dg) = gradient(&s[p * n..(p + 1) * n], &shape, i, j);
+                (v + dv, g + dg)
+            } else {
+                (v, g)
+            }
+        };
+        let most = self.sizes(at, |size, most| size.max(most));
+        largest.max(most / self.options.tv)
     }
 
     /// `λ TV(x) + μ‖Wx‖₁`.
-    fn penalty(&self, x: &[C64]) -> f64 {
-        let n = self.a.fft.len();
+    fn penalty(&mut self, x: &[P]) -> f64 {
+        let n = self.shape.len();
         let mut total = 0.0;
         if let Some((transform, weight)) = &self.options.wavelet {
             for x in x.chunks_exact(n) {
-                let mut wx = x.to_vec();
-                transform.apply(&mut wx);
-                total += weight * wx.iter().map(|v| v.norm()).sum::<f64>();
+                self.plane.copy_from_slice(x);
+                transform.apply_in(&mut self.plane, &mut self.temporary);
+                total += weight * self.plane.iter().map(|v| v.sq().sqrt()).sum::<f64>();
             }
         }
         if self.options.tv > 0.0 {
-            let mut gradient = vec![ZERO; 2 * x.len()];
-            for (g, x) in gradient.chunks_exact_mut(2 * n).zip(x.chunks_exact(n)) {
-                each_gradient(&self.a.fft, x, |k, v, u| {
-                    g[k] = v;
-                    g[n + k] = u;
-                });
-            }
-            let sizes = |p: usize, k: usize| (gradient[2 * p * n + k], gradient[2 * p * n + n + k]);
-            total += self.options.tv
-                * if self.options.coupling == Coupling::Anisotropic {
-                    gradient.iter().map(|v| v.norm()).sum::<f64>()
-                } else {
-                    self.joint(sizes).sum::<f64>()
-                };
+            let shape = self.shape;
+            let at = |p: usize, i: usize, j: usize| gradient(&x[p * n..(p + 1) * n], &shape, i, j);
+            total += self.options.tv * self.sizes(at, |size, sum| size + sum);
         }
         total
     }
 
-    /// The sizes of the vectors that the coupling measures together (the largest, for the anisotropic one).
-    fn joint(&self, at: impl Fn(usize, usize) -> (C64, C64)) -> impl Iterator<Item = f64> {
-        let (n, planes, coupling) = (self.a.fft.len(), self.a.planes, self.options.coupling);
-        let groups = if coupling == Coupling::Vectorial { 1 } else { planes };
-        (0..groups * n).map(move |g| {
-            let (p, k) = (g / n, g % n);
-            match coupling {
-                Coupling::Anisotropic => {
-                    let (v, u) = at(p, k);
-                    v.norm().max(u.norm())
+    /// Folds the sizes of the vectors that the coupling measures together, from 0; a row by itself first.
+    #[inline]
+    fn sizes(&self, at: impl Fn(usize, usize, usize) -> (P, P), f: impl Fn(f64, f64) -> f64) -> f64 {
+        let Shape { height, width, planes } = self.shape;
+        let mut total = 0.0;
+        for i in 0..height {
+            let mut row = 0.0;
+            for j in 0..width {
+                let mut joint = 0.0;
+                for p in 0..planes {
+                    let (v, g) = at(p, i, j);
+                    match self.options.coupling {
+                        Coupling::Anisotropic => row = f(g.sq().sqrt(), f(v.sq().sqrt(), row)),
+                        Coupling::Isotropic => row = f((v.sq() + g.sq()).sqrt(), row),
+                        Coupling::Vectorial => joint += v.sq() + g.sq(),
+                    }
                 }
-                Coupling::Isotropic => {
-                    let (v, u) = at(p, k);
-                    (v.norm_sqr() + u.norm_sqr()).sqrt()
-                }
-                Coupling::Vectorial => {
-                    let sq = |p: usize| at(p, k).0.norm_sqr() + at(p, k).1.norm_sqr();
-                    (0..planes).map(sq).sum::<f64>().sqrt()
+                if self.options.coupling == Coupling::Vectorial {
+                    row = f(f64::sqrt(joint), row);
                 }
             }
-        })
+            total = f(row, total);
+        }
+        total
     }
 }
 
-/// Forward differences of every pixel, 0 at the far border.
-fn each_gradient(fft: &Fft2, x: &[C64], mut f: impl FnMut(usize, C64, C64)) {
-    let (h, w) = (fft.height(), fft.width());
-    for i in 0..h {
-        for j in 0..w {
-            let k = i * w + j;
-            let v = if i + 1 < h { x[k + w] - x[k] } else { ZERO };
-            let g = if j + 1 < w { x[k + 1] - x[k] } else { ZERO };
-            f(k, v, g);
-        }
-    }
+/// Forward differences, 0 at the far border.
+#[inline(always)]
+fn gradient<P: Pixel>(x: &[P], shape: &Shape, i: usize, j: usize) -> (P, P) {
+    let (w, k) = (shape.width, i * shape.width + j);
+    let v = if i + 1 < shape.height { x[k + w] - x[k] } else { P::default() };
+    let g = if j + 1 < w { x[k + 1] - x[k] } else { P::default() };
+    (v, g)
 }
 
 /// `(∇ᵀ∇)⁺` for the gradient that is 0 at the far border: the cosine transform, by way of the mirrored image of twice the size.
 #[derive(Debug)]
-struct Poisson {
-    fft: Fft2,
+struct Poisson<P> {
+    fft: Fft2<P>,
+    work: Work,
+    image: Vec<P>,
+    out: Vec<P>,
 }
 
-impl Poisson {
-    fn new(height: usize, width: usize) -> Self {
-        Self { fft: Fft2::new(2 * height, 2 * width) }
+impl<P: Pixel> Poisson<P> {
+    fn new((height, width): (usize, usize)) -> Self {
+        let fft = Fft2::new(height, width);
+        let (work, image) = (fft.work(), vec![P::default(); height * width]);
+        Self { fft, work, out: image.clone(), image }
     }
 
-    fn solve(&self, s: &[C64]) -> Vec<C64> {
+    /// In place.
+    fn solve(&mut self, s: &mut [P]) {
         let (h2, w2) = (self.fft.height(), self.fft.width());
         let (h, w) = (h2 / 2, w2 / 2);
-        let mirror = |i: usize, n: usize| if i < n { i } else { 2 * n - 1 - i };
-        let mut image: Vec<C64> =
-            (0..h2 * w2).map(|k| s[mirror(k / w2, h) * w + mirror(k % w2, w)]).collect();
-        let mut spectrum = vec![ZERO; image.len()];
-        self.fft.forward(&mut image, &mut spectrum);
-        let eigen = |k: usize, n: usize| 4.0 * (std::f64::consts::PI * k as f64 / n as f64).sin().powi(2);
-        for (k, v) in spectrum.iter_mut().enumerate() {
-            let e = eigen(k % h2, h2) + eigen(k / h2, w2);
-            *v = if k == 0 { ZERO } else { *v / e };
+        for (i, row) in self.image.chunks_exact_mut(w2).enumerate() {
+            let from = &s[if i < h { i } else { h2 - 1 - i } * w..][..w];
+            row[..w].copy_from_slice(from);
+            row[w..].iter_mut().zip(from.iter().rev()).for_each(|(o, v)| *o = *v);
         }
-        self.fft.inverse(&mut spectrum, &mut image);
-        (0..h * w).map(|k| image[k / w * w2 + k % w]).collect()
+        let eigen = |k: usize, n: usize| 4.0 * (std::f64::consts::PI * k as f64 / n as f64).sin().powi(2);
+        self.fft.filter(&self.image, &mut self.out, &mut self.work, |first, columns| {
+            for (c, column) in columns.chunks_exact_mut(h2).enumerate() {
+                let j = first / h2 + c;
+                for (i, v) in column.iter_mut().enumerate() {
+                    let e = eigen(i, h2) + eigen(j, w2);
+                    *v = if i + j == 0 { ZERO } else { *v / e };
+                }
+            }
+        });
+        for (row, from) in s.chunks_exact_mut(w).zip(self.out.chunks_exact(w2)) {
+            row.copy_from_slice(&from[..w]);
+        }
     }
 }

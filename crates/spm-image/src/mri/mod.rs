@@ -13,7 +13,7 @@ pub use reconstruct::{Mri, Reconstruction};
 use spm_linalg::{LinalgError, check};
 
 use crate::ImageError;
-use crate::fourier::{Fft2, Measurement, ZERO};
+use crate::fourier::{Fft2, Measurement, ZERO, transposed};
 
 /// A complex number in double precision.
 pub type Complex = rustfft::num_complex::Complex<f64>;
@@ -71,9 +71,9 @@ impl KSpace {
         let mut out = Self::checked(size, mask, vec![ZERO; coils * n], sensitivities)?;
         let a = out.measurement(false);
         let mut values = vec![ZERO; coils * n];
-        a.apply(image, &mut values);
+        a.apply(image, &mut values, &mut vec![ZERO; n], &mut a.fft.work());
         for (to, from) in out.values.chunks_exact_mut(n).zip(values.chunks_exact(n)) {
-            to.copy_from_slice(&Fft2::new(size.1, size.0).transposed(from));
+            to.copy_from_slice(&transposed(from, (size.1, size.0)));
         }
         Ok(out)
     }
@@ -132,19 +132,25 @@ impl KSpace {
     pub fn zero_filled(&self) -> Vec<Complex> {
         let a = self.measurement(false);
         let mut out = vec![ZERO; self.mask.len()];
-        a.adjoint(&self.spectra(&a.fft), &mut out);
+        a.adjoint(&mut self.spectra(), &mut out, &mut vec![ZERO; self.mask.len()], &mut a.fft.work());
         out
     }
 
-    fn measurement(&self, real: bool) -> Measurement {
-        let fft = Fft2::new(self.size.0, self.size.1);
+    fn measurement(&self, real: bool) -> Measurement<Complex> {
         let on = |&m: &bool| Complex::new(f64::from(u8::from(m)), 0.0);
         let mask: Vec<Complex> = self.mask.iter().map(on).collect();
-        Measurement { filter: fft.transposed(&mask), fft, coils: self.coils.clone(), planes: 1, real }
+        Measurement {
+            filter: transposed(&mask, self.size),
+            fft: Fft2::new(self.size.0, self.size.1),
+            coils: self.coils.clone(),
+            planes: 1,
+            real,
+        }
     }
 
-    fn spectra(&self, fft: &Fft2) -> Vec<Complex> {
-        self.values.chunks_exact(fft.len()).flat_map(|v| fft.transposed(v)).collect()
+    /// The values in the order of the transform.
+    fn spectra(&self) -> Vec<Complex> {
+        self.values.chunks_exact(self.mask.len()).flat_map(|v| transposed(v, self.size)).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use spm_linalg::{LinalgError, check};
 use spm_solvers::{Certificate, Progress, Report, Status};
 
 use super::{Complex, KSpace};
-use crate::fourier::{Admm, Options, ZERO};
+use crate::fourier::{Admm, Fft2, Measurement, Options, Pixel, ZERO, halve, sq_norm};
 use crate::tv::Coupling;
 use crate::wavelet::{Wavelet, WaveletTransform};
 use crate::{Gray, Image, ImageError};
@@ -33,7 +33,7 @@ use crate::{Gray, Image, ImageError};
 /// Method: split Bregman (Goldstein and Osher 2009), two Fourier transforms an iteration for a single coil; several coils take
 /// a few conjugate-gradient steps (two transforms a coil each) with a tolerance tied to the outer residual. The certificate is
 /// a duality gap, see the crate's source of `fourier::certificate`; it takes four transforms of the mirrored image. Memory:
-/// some 15 complex copies of the image.
+/// some 25 copies of the image, real or complex.
 ///
 /// M. Lustig, D. Donoho, J. Pauly (2007), "Sparse MRI: the application of compressed sensing for rapid MR imaging", eq. (3).
 ///
@@ -196,18 +196,40 @@ impl Mri {
             let (name, expected) = ("lambda", "positive for several coils");
             return Err(LinalgError::InvalidParam { name, expected, got: 0.0 }.into());
         }
-        let a = kspace.measurement(self.real);
-        let mut values = kspace.spectra(&a.fft);
-        let mut start = vec![ZERO; a.fft.len()];
-        a.adjoint(&values, &mut start);
-        let scale = start.iter().map(|v| v.norm()).fold(0.0, f64::max);
+        let whole = kspace.measurement(self.real);
+        let values = kspace.spectra();
+        if !self.real || !kspace.coils.is_empty() {
+            return self.solve(kspace, &whole, values, 0.0, exact, progress);
+        }
+        // A real image: half of the spectrum says it all, at half the cost.
+        let (filter, values, rest) = halve(&whole.filter, &values, kspace.size);
+        let fft = Fft2::<f64>::new(kspace.size.0, kspace.size.1);
+        let half = Measurement { fft, filter, coils: vec![], planes: 1, real: true };
+        self.solve(kspace, &half, values, rest, exact, progress)
+    }
+
+    /// Reconstructs from measurements `values` of `a`; `rest` is what the objective has beside.
+    fn solve<P: Pixel>(
+        &self,
+        kspace: &KSpace,
+        a: &Measurement<P>,
+        mut values: Vec<Complex>,
+        rest: f64,
+        exact: bool,
+        progress: &mut dyn FnMut(&Progress<f64>) -> ControlFlow<()>,
+    ) -> Result<Reconstruction, ImageError> {
+        let n = a.fft.len();
+        let (mut start, mut plane) = (vec![P::default(); n], vec![P::default(); n]);
+        a.adjoint(&mut values.clone(), &mut start, &mut plane, &mut a.fft.work());
+        let scale = start.iter().map(|v| v.sq().sqrt()).fold(0.0, f64::max);
+        let size = kspace.size;
         if scale == 0.0 {
             // Nothing but zeros was measured, or nothing that a real image can have: 0 is optimal.
-            let objective = if exact { 0.0 } else { 0.5 * crate::fourier::sq_norm(&values) };
+            let objective = if exact { 0.0 } else { 0.5 * sq_norm(kspace.values()) };
             let certificate = Certificate::new(objective, objective);
             let last = Progress::new(0, 0.0).objective(objective).gap(0.0);
             let report = Report::new(Status::Converged, last, Duration::ZERO);
-            return Ok(Reconstruction { image: start, size: kspace.size, certificate, report });
+            return Ok(Reconstruction { image: vec![ZERO; n], size, certificate, report });
         }
         values.iter_mut().for_each(|v| *v /= scale);
         let transform =
@@ -217,16 +239,17 @@ impl Mri {
             wavelet: self.wavelet.filter(|w| w.1 > 0.0).map(transform).transpose()?,
             coupling: if self.anisotropic { Coupling::Anisotropic } else { Coupling::Isotropic },
             exact,
+            rest: rest / (scale * scale),
             tol: self.tol,
             max_iter: self.max_iter,
             time_limit: self.time_limit,
         };
-        let (mut image, certificate, mut report) = Admm::new(&a, &values, &options).solve(progress)?;
-        image.iter_mut().for_each(|v| *v *= scale);
+        let (image, certificate, mut report) = Admm::new(a, &values, &options).solve(progress)?;
+        let image = image.into_iter().map(|v| v.complex() * scale).collect();
         let unit = if exact { scale } else { scale * scale };
         let certificate = Certificate::new(certificate.primal * unit, certificate.dual * unit);
         report.last.objective = Some(certificate.primal);
         report.last.gap = Some(certificate.gap());
-        Ok(Reconstruction { image, size: kspace.size, certificate, report })
+        Ok(Reconstruction { image, size, certificate, report })
     }
 }

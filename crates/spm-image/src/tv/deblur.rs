@@ -25,8 +25,8 @@ use spm_solvers::Certificate;
 /// | `time_limit` | none | | wall time at most |
 ///
 /// Method: split Bregman with the x-update in the Fourier domain (Goldstein and Osher 2009), in double precision; O(n log n) an
-/// iteration. The certificate mends an approximate dual variable exactly, by solving a Poisson equation. Memory: some 15
-/// complex copies of the image.
+/// iteration. The certificate mends an approximate dual variable exactly, by solving a Poisson equation. Memory: some 30
+/// copies of the image in double precision.
 ///
 /// ```
 /// use spm_image::{Gray, tv::TvDeblur};
@@ -107,29 +107,23 @@ impl<T: Scalar> TvDeblur<T> {
             let (name, expected) = ("kernel", "not zero everywhere");
             return Err(LinalgError::InvalidParam { name, expected, got: 0.0 }.into());
         }
-        let a = Measurement {
-            filter: transfer(kernel, h, w),
-            fft: Fft2::new(h, w),
-            coils: vec![],
-            planes: C,
-            real: true,
-        };
+        let fft = Fft2::<f64>::new(h, w);
+        let filter = transfer(kernel, &fft);
+        let a = Measurement { filter, fft, coils: vec![], planes: C, real: true };
         let scale = image.data().iter().map(|v| v.as_f64().abs()).fold(0.0, f64::max);
         let scale = if scale > 0.0 { scale } else { 1.0 };
-        let n = h * w;
-        let mut values = vec![ZERO; C * n];
-        let mut plane = vec![ZERO; n];
-        for (c, spectrum) in values.chunks_exact_mut(n).enumerate() {
-            for (to, v) in plane.iter_mut().zip(image.plane(c)) {
-                *to = C64::new(v.as_f64() / scale, 0.0);
-            }
-            a.fft.forward(&mut plane, spectrum);
+        let mut values = vec![ZERO; C * a.fft.spectrum_len()];
+        let mut work = a.fft.work();
+        for (c, spectrum) in values.chunks_exact_mut(a.fft.spectrum_len()).enumerate() {
+            let plane: Vec<f64> = image.plane(c).iter().map(|v| v.as_f64() / scale).collect();
+            a.fft.forward(&plane, spectrum, &mut work);
         }
         let options = Options {
             tv: self.lambda.as_f64() / scale,
             wavelet: None,
             coupling: self.coupling,
             exact: false,
+            rest: 0.0,
             tol: self.tol.as_f64(),
             max_iter: self.max_iter,
             time_limit: self.time_limit,
@@ -140,24 +134,23 @@ impl<T: Scalar> TvDeblur<T> {
         let certificate = Certificate::new(certificate.primal * unit, certificate.dual * unit);
         report.last.objective = Some(certificate.primal);
         report.last.gap = Some(certificate.gap());
-        let image = Image::from_parts(h, w, x.iter().map(|v| T::of(v.re * scale)).collect());
+        let image = Image::from_parts(h, w, x.iter().map(|v| T::of(v * scale)).collect());
         Ok(TvDenoised { image, lambda: self.lambda, certificate, report })
     }
 }
 
 /// The Fourier transform (not unitary) of the kernel with its centre at the first pixel.
-fn transfer<T: Scalar>(kernel: ImageRef<'_, T>, h: usize, w: usize) -> Vec<C64> {
-    let (kh, kw) = kernel.size();
-    let mut image = vec![ZERO; h * w];
+fn transfer<T: Scalar>(kernel: ImageRef<'_, T>, fft: &Fft2<f64>) -> Vec<C64> {
+    let ((kh, kw), (h, w)) = (kernel.size(), (fft.height(), fft.width()));
+    let mut image = vec![0.0; h * w];
     for i in 0..kh {
         for j in 0..kw {
             let (to_i, to_j) = ((i + h - kh / 2) % h, (j + w - kw / 2) % w);
-            image[to_i * w + to_j].re += kernel.get(0, i, j).as_f64();
+            image[to_i * w + to_j] += kernel.get(0, i, j).as_f64();
         }
     }
-    let fft = Fft2::new(h, w);
-    let mut out = vec![ZERO; h * w];
-    fft.forward(&mut image, &mut out);
+    let mut out = vec![ZERO; fft.spectrum_len()];
+    fft.forward(&image, &mut out, &mut fft.work());
     let unit = ((h * w) as f64).sqrt();
     out.iter_mut().for_each(|v| *v *= unit);
     out

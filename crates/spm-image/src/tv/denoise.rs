@@ -9,6 +9,7 @@ use spm_solvers::{Certificate, Control, Iteration, Progress, Report, Status, Sto
 use super::certificate::certificate;
 use super::kernel::Geometry;
 use super::primal_dual::PrimalDual;
+use super::splitting::Splitting;
 use super::{Coupling, total_variation};
 use crate::{Image, ImageError, ImageRef};
 
@@ -34,8 +35,9 @@ use crate::{Image, ImageError, ImageRef};
 ///
 /// Method: Chambolle and Pock (2011), "A first-order primal-dual algorithm for convex problems with applications to
 /// imaging", algorithm 2, in one pass over the image an iteration; error `O(1/k²)`. It runs in single precision as far as
-/// that carries and in double precision from there. Rows are worked on in parallel in bands; the bits of the result
-/// do not depend on the number of threads.
+/// that carries and in double precision from there; the anisotropic problem goes on from there by exact solutions along rows and
+/// columns in turn (Chambolle, Tan and Vaiter 2017), at some 20 iterations a digit. Rows are worked on in parallel in bands; the
+/// bits of the result do not depend on the number of threads.
 ///
 /// Time O(pixels) an iteration, some 70 iterations to a gap of 1e-3 and 150 to 1e-4 on a photograph. Memory: five single
 /// precision copies of the image, and five of double precision if the tolerance asks for it.
@@ -309,21 +311,30 @@ impl<'a, T: Scalar, const C: usize> Problem<'a, T, C> {
     ) -> Result<TvDenoised<T, C>, ImageError> {
         let tol = options.tol.as_f64();
         let first = self.phase(&mut single, options, Duration::ZERO, true, progress)?;
-        let out = self.finish(&single, options, first);
+        let out = self.finish(single.iterate(), single.dual(), options, first);
         if out.relative_gap() <= tol || first.status != Status::Converged {
             return Ok(out);
         }
-        let mut double = single.convert::<f64>(self.rows(), options.lambda.as_f64() / self.scale);
-        drop(single);
         drop(out);
+        let lambda = options.lambda.as_f64() / self.scale;
+        if self.geometry.coupling == Coupling::Anisotropic {
+            let z: Vec<f64> = single.dual().0.iter().map(|z| f64::from(*z).clamp(-1.0, 1.0)).collect();
+            let (shape, iter) = ((self.geometry.row(), self.geometry.width), first.last.iter);
+            drop(single);
+            let mut exact = Splitting::new(self.rows(), shape, lambda, &z, iter);
+            let second = self.phase(&mut exact, options, first.elapsed, false, progress)?;
+            return Ok(self.finish(exact.iterate(), exact.dual(), options, second));
+        }
+        let mut double = single.convert::<f64>(self.rows(), lambda);
+        drop(single);
         let second = self.phase(&mut double, options, first.elapsed, false, progress)?;
-        Ok(self.finish(&double, options, second))
+        Ok(self.finish(double.iterate(), double.dual(), options, second))
     }
 
     /// One run of the driver. In single precision, a gap that no longer shrinks also ends it.
     fn phase<W: Scalar>(
         &self,
-        it: &mut PrimalDual<W>,
+        it: &mut dyn Iteration<W>,
         options: &TvDenoise<T>,
         spent: Duration,
         may_stall: bool,
@@ -348,13 +359,13 @@ impl<'a, T: Scalar, const C: usize> Problem<'a, T, C> {
     /// The result at the current iterate, its status decided by the certificate.
     fn finish<W: Scalar>(
         &self,
-        it: &PrimalDual<W>,
+        rows: &[W],
+        (v, u): (&[W], &[W]),
         options: &TvDenoise<T>,
         report: Report<f64>,
     ) -> TvDenoised<T, C> {
         let (h, w) = self.image.size();
         let mut data = vec![T::zero(); C * h * w];
-        let rows = it.iterate();
         for (c, plane) in data.chunks_exact_mut(h * w).enumerate() {
             for (to, from) in plane.chunks_exact_mut(w).zip(rows.chunks_exact(w).skip(c).step_by(C)) {
                 for (to, from) in to.iter_mut().zip(from) {
@@ -363,7 +374,6 @@ impl<'a, T: Scalar, const C: usize> Problem<'a, T, C> {
             }
         }
         let mut image = Image::from_parts(h, w, data);
-        let (v, u) = it.dual();
         let lambda = options.lambda.as_f64();
         let certify = |x| certificate(self.image, x, &self.means, lambda, self.geometry.coupling, v, u);
         let mut certificate = certify(image.view());

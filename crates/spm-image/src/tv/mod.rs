@@ -11,7 +11,10 @@ mod grid;
 mod kernel;
 mod primal_dual;
 mod restore;
+mod splitting;
 mod sure;
+mod tgv;
+mod tgv_step;
 
 pub use deblur::TvDeblur;
 pub use denoise::{TvDenoise, TvDenoised};
@@ -19,6 +22,7 @@ pub use discrepancy::TvDiscrepancy;
 pub use fidelity::Fidelity;
 pub use restore::{Restored, Samples, TvRestore};
 pub use sure::{TvChosen, TvSure};
+pub use tgv::Tgv;
 
 use spm_linalg::Scalar;
 

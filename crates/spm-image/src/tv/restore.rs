@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use spm_linalg::{LinalgError, Scalar, check};
-use spm_solvers::{Certificate, Control, Progress, Report, Status, StopRule, run};
+use spm_solvers::{Certificate, Control, Progress, Report, Status, run, stop};
 
 use super::grid::{Grid, GridSolver};
 use super::{Coupling, Fidelity, TvDenoised};
@@ -219,7 +219,7 @@ impl<T: Scalar> TvRestore<T> {
         let edge = |k: usize| samples.edges.map_or(1.0, |e| e[k].as_f64());
         let edges: Option<&dyn Fn(usize) -> f64> = samples.edges.map(|_| &edge as _);
         let mut solver = GridSolver::new(&grid, &value, &weight, edges);
-        let mut stop = Small(self.tol.as_f64());
+        let mut stop = stop::Residual { tol: self.tol.as_f64() };
         let mut observer = |p: &Progress<f64>, _: &[f64]| progress(p);
         let mut control = Control::new(self.max_iter, &mut stop);
         control.observer = Some(&mut observer);
@@ -290,13 +290,4 @@ fn bounds<T: Scalar>(samples: Samples<'_, T>, channels: usize) -> Result<Vec<(f6
         return Err(LinalgError::InvalidParam { name, expected, got: 1.0 }.into());
     }
     Ok(out)
-}
-
-#[derive(Debug)]
-struct Small(f64);
-
-impl StopRule<f64> for Small {
-    fn done(&mut self, p: &Progress<f64>) -> bool {
-        p.residual <= self.0
-    }
 }
