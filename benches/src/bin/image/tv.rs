@@ -8,7 +8,7 @@ use sparse_modeling::image::tv::{
 use sparse_modeling::image::{Gray, estimate_sigma};
 
 use crate::scenes::{colours, halved, noisy, scene, volume};
-use crate::{Meter, SIGMA, row};
+use crate::{Meter, row};
 
 const LAMBDA: f64 = 0.1;
 
