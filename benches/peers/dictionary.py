@@ -1,11 +1,14 @@
 """The dictionary suite: ours (a server, see benches/src/bin/dictionary.rs) and Python peers by turns, in one run.
 
 Arguments: the server's executable, the number of threads, repetitions, and a size: `small` (20 000 signals) or `full` (all 255 025
-patches of a 512 x 512 photograph, training with 100 000 as well). One JSON line a result. Times are wall seconds; the least of the
-repetitions counts, since other work on the machine can only add. Errors are recomputed here or by one exact OMP.
+patches of a 512 x 512 photograph, training with 100 000 as well). One JSON line a result: a `table`, a `case`, a `solver`, and
+figures. Times are wall seconds; the least of the repetitions counts, since other work on the machine can only add. Errors are
+recomputed here or by one exact OMP. What does not depend on threads is measured with one.
+
+With `--memory PEER` instead, one peer codes all patches in this process and what it needs beyond its input is printed.
 """
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,8 +18,9 @@ import numpy as np
 import spams
 from skimage import data
 
-SERVER, THREADS, REPEAT, SIZE = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-FOLDER = tempfile.mkdtemp(prefix="dictionary-bench-")
+SERVER, THREADS, REPEAT, SIZE = (sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]) if len(sys.argv) > 4 else ("", 1, 1, "")
+SPACE = tempfile.TemporaryDirectory(prefix="dictionary-bench-")
+FOLDER = SPACE.name
 
 
 class Ours:
@@ -68,92 +72,128 @@ def rmse(y, codes, d):
     return float(np.sqrt(total / y.size))
 
 
-def coding(ours, y, d, trained):
+class Best:
+    """The fastest run of every solver."""
+
+    def __init__(self):
+        self.runs = {}
+
+    def see(self, solver, seconds, result):
+        if solver not in self.runs or seconds < self.runs[solver][0]:
+            self.runs[solver] = (seconds, result)
+
+
+def coding(ours, y, dictionary, of, cases):
     """Microseconds a signal of OMP, OLS (what SPAMS calls omp) and Lasso coding."""
     n = len(y)
-    for dictionary, of in [(d, "cosines"), (trained, "trained")]:
-        ours.load("dictionary", dictionary)
-        arrays = {p: (np.asfortranarray(y.T, dtype=p), np.asfortranarray(dictionary.T, dtype=p))
-                  for p in ["f8", "f4"]}
-        cases = [("k=5", 5, 0.0), ("k=10", 10, 0.0), ("sigma=25", 0, 8 * 1.15 * 25), ("sigma=10", 0, 8 * 1.15 * 10)]
-        for precision in ["f64", "f32"]:
-            x, a = arrays[precision.replace("f64", "f8").replace("f32", "f4")]
-            for name, k, eps in cases:
-                best = {}
-                for _ in range(REPEAT):
-                    for rule in ["omp", "ols"]:
-                        got = ours("code", rule, precision, k, eps)
-                        if rule not in best or got["seconds"] < best[rule]["seconds"]:
-                            best[rule] = got
-                    peer = dict(L=k or 64, eps=0.0 if k else eps ** 2)
-                    seconds, codes = timed(lambda: spams.omp(x, a, numThreads=THREADS, **peer))
-                    if "spams" not in best or seconds < best["spams"]["seconds"]:
-                        best["spams"] = {"seconds": seconds, "rmse": rmse(y, codes, dictionary), "nnz": int(codes.nnz)}
-                for solver, row in best.items():
-                    emit(problem=f"code {of} {name} {precision}", solver=solver, threads=THREADS,
-                         us=1e6 * row["seconds"] / n, rmse=row["rmse"], nnz=row["nnz"] / n)
-            best = {}
+    ours.load("dictionary", dictionary)
+    for precision, kind in [("f64", "f8"), ("f32", "f4")]:
+        x, a = np.asfortranarray(y.T, dtype=kind), np.asfortranarray(dictionary.T, dtype=kind)
+        for name, k, eps in cases:
+            best = Best()
             for _ in range(REPEAT):
-                got = ours("code", "lasso", precision, 0, 30)
-                if "lasso" not in best or got["seconds"] < best["lasso"]["seconds"]:
-                    best["lasso"] = got
-                seconds, codes = timed(lambda: spams.lasso(x, a, lambda1=30.0, mode=2, numThreads=THREADS))
-                if "spams" not in best or seconds < best["spams"]["seconds"]:
-                    best["spams"] = {"seconds": seconds, "rmse": rmse(y, codes, dictionary), "nnz": int(codes.nnz),
-                                     "norm1": float(abs(codes).sum())}
-            for solver, row in best.items():
-                value = (0.5 * row["rmse"] ** 2 * y.size + 30 * row["norm1"]) / n
-                emit(problem=f"lasso {of} lambda=30 {precision}", solver=solver, threads=THREADS,
-                     us=1e6 * row["seconds"] / n, rmse=row["rmse"], nnz=row["nnz"] / n, objective=value)
+                for rule in ["omp", "ols"]:
+                    got = ours("code", rule, precision, k, eps)
+                    best.see(rule, got["seconds"], got)
+                peer = dict(L=k or 64, eps=0.0 if k else eps ** 2)
+                best.see("spams", *timed(lambda: spams.omp(x, a, numThreads=THREADS, **peer)))
+            for solver, (seconds, got) in best.runs.items():
+                if solver == "spams":
+                    got = {"rmse": rmse(y, got, dictionary), "nnz": int(got.nnz)}
+                emit(table="coding", case=f"{of}, {name}, {precision}", solver=solver, threads=THREADS,
+                     us=1e6 * seconds / n, rmse=got["rmse"], nnz=got["nnz"] / n)
+        best = Best()
+        for _ in range(REPEAT):
+            got = ours("code", "lasso", precision, 0, 30)
+            best.see("lasso", got["seconds"], got)
+            best.see("spams", *timed(lambda: spams.lasso(x, a, lambda1=30.0, mode=2, numThreads=THREADS)))
+        for solver, (seconds, got) in best.runs.items():
+            if solver == "spams":
+                got = {"rmse": rmse(y, got, dictionary), "norm1": float(abs(got).sum()), "nnz": int(got.nnz)}
+            value = (0.5 * got["rmse"] ** 2 * y.size + 30 * got["norm1"]) / n
+            emit(table="lasso", case=f"{of}, {precision}", solver=solver, threads=THREADS, us=1e6 * seconds / n,
+                 objective=value, nnz=got["nnz"] / n)
 
 
 def slow_peers(y, d):
-    """Peers that are an order of magnitude slower: fewer signals, one pass."""
+    """Peers that take ten times as long, or more: on a part of the signals."""
+    import dictlearn
     from sklearn.decomposition import sparse_encode
-    part = y[:: max(1, len(y) // 5000)]
-    run = lambda: sparse_encode(part, d, algorithm="omp", n_nonzero_coefs=5, n_jobs=1)
-    seconds, codes = min((timed(run) for _ in range(2)), key=lambda t: t[0])
-    error = float(np.sqrt(((part - codes @ d) ** 2).mean()))
-    emit(problem="code cosines k=5 f64", solver="scikit-learn", threads=1, us=1e6 * seconds / len(part), rmse=error, nnz=5)
+    part = np.ascontiguousarray(y[:: max(1, len(y) // 5000)])
+    for solver, encode in [
+        ("scikit-learn", lambda: sparse_encode(part, d, algorithm="omp", n_nonzero_coefs=5, n_jobs=1)),
+        ("dictlearn", lambda: dictlearn.sparse_encode(part, d, algorithm="batch_omp", n_nonzero_coefs=5)),
+    ]:
+        encode()  # Compiles, where the peer does so.
+        seconds, codes = min((timed(encode) for _ in range(2)), key=lambda t: t[0])
+        emit(table="coding", case="trained, k = 5, f64", solver=solver, threads=1, us=1e6 * seconds / len(part),
+             rmse=float(np.sqrt(((part - codes @ d) ** 2).mean())), nnz=5)
+    encode = lambda: sparse_encode(part[:1000], d, algorithm="lasso_cd", alpha=30.0, n_jobs=1)
+    seconds, codes = min((timed(encode) for _ in range(2)), key=lambda t: t[0])
+    value = (0.5 * ((part[:1000] - codes @ d) ** 2).sum() + 30 * abs(codes).sum()) / 1000
+    emit(table="lasso", case="trained, f64", solver="scikit-learn", threads=1, us=1e6 * seconds / 1000, objective=value,
+         nnz=float((codes != 0).sum(axis=1).mean()))
 
 
-def training(ours, train, test, iterations, label):
-    """Seconds an iteration; errors on train and test signals re-coded by our OMP with 5 atoms."""
+def training(ours, train, test, iterations, label, repeat, slow):
+    """Seconds an iteration; errors on train and test signals coded anew by exact OMP with 5 atoms."""
     rng = np.random.default_rng(0)
     start = train[rng.choice(len(train), 256, replace=False)] + 1e-6
     start /= np.linalg.norm(start, axis=1, keepdims=True)
-    n = len(train)
-    results = {}
-
-    def best(solver, seconds, d):
-        if solver not in results or seconds < results[solver][0]:
-            results[solver] = (seconds, d)
-
+    best = Best()
     ours.load("signals", train, 64)
     x, d0 = np.asfortranarray(train.T), np.asfortranarray(start.T)
-    batches = -(-n // 512)
-    for _ in range(REPEAT):
+    batches = -(-len(train) // 512)
+    for _ in range(repeat):
         for method in ["approximate", "exact", "online"]:
             ours.load("dictionary", start)
             out = f"{FOLDER}/trained.bin"
             got = ours("train", method, "f64", 5, iterations, out)
-            best(method, got["seconds"], np.fromfile(out).reshape(256, 64))
-        common = dict(D=d0.copy(order="F"), mode=3, lambda1=5, numThreads=THREADS, verbose=False)
-        seconds, d = timed(lambda: spams.trainDL(x, iter=iterations, batch=True, **common))
-        best("spams batch", seconds, d.T)
-        common = dict(D=d0.copy(order="F"), mode=3, lambda1=5, numThreads=THREADS, verbose=False)
-        seconds, d = timed(lambda: spams.trainDL(x, iter=iterations * batches, batchsize=512, **common))
-        best("spams online", seconds, d.T)
-    for solver, (seconds, d) in results.items():
-        errors = {}
+            best.see(f"ours, {method}", got["seconds"] / iterations, np.fromfile(out).reshape(256, 64))
+        for name, options in [("SPAMS, batch", dict(iter=iterations, batch=True)),
+                              ("SPAMS, online l0", dict(iter=iterations * batches, batchsize=512))]:
+            options |= dict(D=d0.copy(order="F"), mode=3, lambda1=5, numThreads=THREADS, verbose=False)
+            seconds, d = timed(lambda: spams.trainDL(x, **options))
+            best.see(name, seconds / iterations, d.T)
+    if slow:
+        others(best, train, start, iterations)
+    for solver, (seconds, d) in best.runs.items():
         d = np.ascontiguousarray(d)
         d = d / np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-12)
+        errors = {}
         for name, signals in [("train", train), ("test", test)]:
             ours.load("signals", signals, 64)
             ours.load("dictionary", d)
             errors[name] = ours("code", "omp", "f64", 5, 0)["rmse"]
-        emit(problem=f"train {label}", solver=solver, threads=THREADS, seconds_an_iteration=seconds / iterations, **errors)
-    return results["approximate"][1]
+        emit(table="training", case=label, solver=solver, threads=THREADS, seconds=seconds, **errors)
+    return best.runs["ours, approximate"][1]
+
+
+def others(best, train, start, iterations):
+    """Trainers in Python; `ksvd` takes so long that it gets two iterations, from a start of its own."""
+    import dictlearn
+    import ksvd
+    from sklearn.decomposition import MiniBatchDictionaryLearning
+    learner = dictlearn.DictionaryLearning(256, fit_algorithm="aksvd", transform_algorithm="batch_omp",
+                                           n_nonzero_coefs=5, max_iter=1, dict_init=start, random_state=0)
+    learner.fit(train[:2000])  # Compiles.
+    learner.set_params(max_iter=iterations)
+    seconds, _ = timed(lambda: learner.fit(train))
+    best.see("dictlearn, approximate K-SVD", seconds / iterations, learner.components_)
+    learner = MiniBatchDictionaryLearning(256, batch_size=512, max_iter=iterations, dict_init=start, fit_algorithm="lars",
+                                          alpha=30.0, tol=0.0, max_no_improvement=None, random_state=0, n_jobs=1)
+    seconds, _ = timed(lambda: learner.fit(train))
+    best.see("scikit-learn, minibatch l1", seconds / iterations, learner.components_)
+    learner = ksvd.ApproximateKSVD(n_components=256, max_iter=2, transform_n_nonzero_coefs=5)
+    np.random.seed(0)
+    seconds, _ = timed(lambda: learner.fit(train))
+    best.see("ksvd, 2 iterations", seconds / 2, learner.components_)
+
+
+# For well-separated atoms, as here: see the documentation of `max_coherence`.
+RECOVERY = [("approximate K-SVD", "approximate", 3), ("exact K-SVD", "exact", 3), ("online l0", "online", 3),
+            ("online l1", "online-l1", 0.15)]
+TUNING = ["coherence=0.8"]
 
 
 def recovery(ours):
@@ -179,40 +219,98 @@ def recovery(ours):
             out = f"{FOLDER}/recovered.bin"
             x = np.asfortranarray(y.T)
             runs = {}
-            for method, k in [("approximate", 3), ("exact", 3), ("online", 3), ("online-l1", 0.15)]:
-                ours("train", method, "f64", k, 80, out)
-                runs[method] = np.fromfile(out).reshape(50, 20)
-            common = dict(D=np.asfortranarray(start.T), numThreads=1, verbose=False, batchsize=512)
-            runs["spams online l1"] = spams.trainDL(x, iter=240, mode=2, lambda1=0.15, **common).T
-            common["D"] = np.asfortranarray(start.T)
-            runs["spams online l0"] = spams.trainDL(x, iter=240, mode=3, lambda1=3, **common).T
+            for name, method, k in RECOVERY:
+                ours("train", method, "f64", k, 80, out, *TUNING)
+                runs[f"ours, {name}"] = np.fromfile(out).reshape(50, 20)
+            common = dict(numThreads=1, verbose=False, batchsize=512, iter=240)
+            for name, options in [("SPAMS, online l1", dict(mode=2, lambda1=0.15)), ("SPAMS, online l0", dict(mode=3, lambda1=3))]:
+                runs[name] = spams.trainDL(x, D=np.asfortranarray(start.T), **options, **common).T
             for solver, d in runs.items():
                 d = d / np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-12)
                 share = 100 * (np.abs(truth @ d.T).max(axis=1) > 0.99).mean()
                 found.setdefault(solver, []).append(share)
         for solver, shares in found.items():
-            emit(problem=f"recovery snr={snr}", solver=solver, share=float(np.mean(shares)), trials=trials)
+            emit(table="recovery", case="no noise" if snr is None else f"{snr} dB", solver=solver,
+                 share=float(np.mean(shares)), trials=trials)
+
+
+def resident(field):
+    line = next(l for l in open("/proc/self/status") if l.startswith(field))
+    return int(line.split()[1]) / 1024
+
+
+def peer_memory(peer, folder):
+    """What a peer needs beyond its input to code all patches in f64, k = 5, MiB."""
+    y, d = np.load(f"{folder}/y.npy"), np.load(f"{folder}/d.npy")
+    x, a = np.asfortranarray(y.T), np.asfortranarray(d.T)
+    part = slice(None)
+    if peer == "scikit-learn":
+        from sklearn.decomposition import sparse_encode
+        part = slice(0, 20_000)
+    before = resident("VmRSS")
+    if peer == "SPAMS":
+        codes = spams.omp(x, a, L=5, numThreads=1)
+    else:
+        codes = sparse_encode(y[part], d, algorithm="omp", n_nonzero_coefs=5, n_jobs=1)
+    print(json.dumps({"mib": resident("VmHWM") - before, "shape": list(codes.shape)}))
+
+
+def memory(y, d):
+    """Peak memory beyond the input, every method in a process of its own."""
+    np.save(f"{FOLDER}/y.npy", y)
+    np.save(f"{FOLDER}/d.npy", d)
+    for method, k, bound in [("omp", 5, 0), ("ols", 5, 0), ("lasso", 0, 30)]:
+        ours = Ours()
+        ours.load("signals", y, 64)
+        ours.load("dictionary", d)
+        before = ours("memory")["now_mib"]
+        ours("code", method, "f64", k, bound)
+        emit(table="memory", case=f"{len(y)} signals", solver=f"ours, {method}", mib=max(0.0, ours("memory")["peak_mib"] - before))
+    for method in ["approximate", "online"]:
+        ours = Ours()
+        part = y[:100_000]
+        ours.load("signals", part, 64)
+        ours.load("dictionary", d)
+        before = ours("memory")["now_mib"]
+        ours("train", method, "f64", 5, 2, f"{FOLDER}/trained.bin")
+        emit(table="memory", case=f"training, {len(part)} signals", solver=f"ours, {method}",
+             mib=max(0.0, ours("memory")["peak_mib"] - before))
+    for peer, n in [("SPAMS", len(y)), ("scikit-learn", min(20_000, len(y)))]:
+        out = subprocess.run([sys.executable, __file__, "--memory", peer, FOLDER], capture_output=True, text=True, check=True)
+        emit(table="memory", case=f"{n} signals", solver=f"{peer}, omp", mib=json.loads(out.stdout)["mib"])
+
+
+def machine():
+    from importlib.metadata import version
+    info = open("/proc/cpuinfo").read()
+    name = next((l.split(":")[1].strip() for l in info.splitlines() if l.startswith("model name")), "?")
+    wide = "AVX-512" if "avx512f" in info else "AVX2"
+    packages = ["spams-bin", "scikit-learn", "dictlearn", "ksvd", "numpy"]
+    emit(table="machine", processor=f"{os.cpu_count()} virtual cores of {name} ({wide})",
+         versions=", ".join([f"Python {sys.version.split()[0]}"] + [f"{p} {version(p)}" for p in packages]))
 
 
 def main():
-    y = patches(data.camera())
-    rng = np.random.default_rng(1)
-    order = rng.permutation(len(y))
+    if THREADS == 1:
+        machine()
     ours = Ours()
-    trained = training(ours, y[order[:20_000]], y[order[-20_000:]], 10, "20000 x 10")
+    y = patches(data.camera())
+    order = np.random.default_rng(1).permutation(len(y))
+    trained = training(ours, y[order[:20_000]], y[order[-20_000:]], 10, "20 000 signals", REPEAT, THREADS == 1)
     signals = y if SIZE == "full" else y[order[:20_000]]
     ours.load("signals", signals, 64)
-    ours.load("dictionary", odct())
-    emit(problem="memory", solver="ours", threads=THREADS, input_mib=signals.nbytes * 1.5 / 2 ** 20, **ours("memory"))
-    coding(ours, signals, odct(), trained)
-    emit(problem="memory", solver="ours, all coded", threads=THREADS, **ours("memory"))
-    emit(problem="memory", solver="python, all coded", threads=THREADS,
-         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    cases = [("k = 5", 5, 0.0), ("k = 10", 10, 0.0), ("sigma 25", 0, 8 * 1.15 * 25), ("sigma 10", 0, 8 * 1.15 * 10)]
+    coding(ours, signals, trained, "trained", cases)
+    coding(ours, signals, odct(), "cosines", [cases[0], cases[3]])
     if SIZE == "full":
-        training(ours, y[order[:100_000]], y[order[-20_000:]], 30, "100000 x 30")
+        training(ours, y[order[:100_000]], y[order[-20_000:]], 10, "100 000 signals", 1, False)
     if THREADS == 1:
-        slow_peers(signals, odct())
+        slow_peers(signals, trained)
         recovery(ours)
+        memory(signals, trained)
 
 
-main()
+if sys.argv[1] == "--memory":
+    peer_memory(*sys.argv[2:4])
+else:
+    main()

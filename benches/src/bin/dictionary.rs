@@ -6,9 +6,9 @@
 //! |---|---|
 //! | `signals FILE DIM` | loads signals, f64, one after the other |
 //! | `dictionary FILE` | loads a dictionary of the same `DIM` |
-//! | `code omp\|ols\|lasso f64\|f32 K BOUND` | codes all signals; `K` 0: no limit; `BOUND`: error bound, or lambda |
-//! | `train METHOD f64\|f32 K ITERATIONS OUT` | trains from the dictionary loaded and writes the result; METHOD: `approximate`, `exact`, `online`, `online-l1` (`K` is then lambda) |
-//! | `memory` | peak memory of the process, MiB |
+//! | `code omp\|ols\|lasso\|lars f64\|f32 K BOUND` | codes all signals; `K` 0: no limit; `BOUND`: error bound, or lambda |
+//! | `train METHOD f64\|f32 K ITERATIONS OUT [coherence=C] [batch=B] [fading=F]` | trains from the dictionary loaded and writes the result; METHOD: `approximate`, `exact`, `online`, `online-l1` (`K` is then lambda) |
+//! | `memory` | peak memory of the process, and what it holds now, MiB |
 //!
 //! The time is wall time of the computation alone.
 
@@ -18,7 +18,7 @@ use std::time::Instant;
 use serde_json::json;
 use sparse_modeling::linalg::{Dense, Scalar};
 use sparse_modeling::models::dictionary::{
-    Coder, Codes, Dictionary, Ksvd, LassoCoder, Omp, Online, Rule, Update,
+    Coder, Codes, Dictionary, Ksvd, LarsCoder, LassoCoder, Omp, Online, Rule, Update,
 };
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -64,6 +64,7 @@ fn code<T: Pick>(data: &Data, method: &str, k: usize, bound: f64) -> Outcome<ser
     let start = Instant::now();
     let codes: Codes<T> = match method {
         "lasso" => LassoCoder::new(T::of(bound)).code(dictionary, y)?,
+        "lars" => LarsCoder::new(T::of(bound)).code(dictionary, y)?,
         _ => greedy.code(dictionary, y)?,
     };
     let seconds = start.elapsed().as_secs_f64();
@@ -74,12 +75,43 @@ fn code<T: Pick>(data: &Data, method: &str, k: usize, bound: f64) -> Outcome<ser
     )
 }
 
+/// How training differs from its defaults.
+#[derive(Debug, Default)]
+struct Tuning {
+    coherence: Option<f64>,
+    batch: Option<usize>,
+    fading: Option<f64>,
+}
+
+impl Tuning {
+    fn parse(words: &[&str]) -> Outcome<Self> {
+        let mut this = Self::default();
+        for word in words {
+            match word.split_once('=') {
+                Some(("coherence", v)) => this.coherence = Some(v.parse()?),
+                Some(("batch", v)) => this.batch = Some(v.parse()?),
+                Some(("fading", v)) => this.fading = Some(v.parse()?),
+                _ => return Err(format!("unknown option: {word}").into()),
+            }
+        }
+        Ok(this)
+    }
+
+    fn apply<T: Scalar, C: Coder<T>>(&self, mut online: Online<T, C>) -> Online<T, C> {
+        online.max_coherence = self.coherence.map_or(online.max_coherence, T::of);
+        online.batch = self.batch.unwrap_or(online.batch);
+        online.fading = self.fading.map_or(online.fading, T::of);
+        online
+    }
+}
+
 fn train<T: Pick>(
     data: &Data,
     method: &str,
     k: f64,
     iterations: usize,
     out: &str,
+    tuning: &Tuning,
 ) -> Outcome<serde_json::Value> {
     let (y, dim) = (T::of_pair(&data.signals), data.dim);
     let start = Dictionary::normalized(T::of_pair(&data.atoms).to_vec(), dim)?;
@@ -87,18 +119,21 @@ fn train<T: Pick>(
     let clock = Instant::now();
     let (dictionary, errors) = match method {
         "online" => {
-            let fit = Online::new(n_atoms, coder).init(start).max_iter(iterations).fit(y, dim)?;
+            let online = tuning.apply(Online::new(n_atoms, coder)).init(start).max_iter(iterations);
+            let fit = online.fit(y, dim)?;
             (fit.dictionary, fit.errors)
         }
         "online-l1" => {
             let coder = LassoCoder::new(T::of(k));
-            let fit = Online::new(n_atoms, coder).init(start).max_iter(iterations).fit(y, dim)?;
+            let online = tuning.apply(Online::new(n_atoms, coder)).init(start).max_iter(iterations);
+            let fit = online.fit(y, dim)?;
             (fit.dictionary, fit.errors)
         }
         _ => {
             let update = if method == "exact" { Update::Exact } else { Update::default() };
-            let fit =
-                Ksvd::new(n_atoms, coder).update(update).init(start).max_iter(iterations).fit(y, dim)?;
+            let mut ksvd = Ksvd::new(n_atoms, coder).update(update).init(start).max_iter(iterations);
+            ksvd.max_coherence = tuning.coherence.map_or(ksvd.max_coherence, T::of);
+            let fit = ksvd.fit(y, dim)?;
             (fit.dictionary, fit.errors)
         }
     };
@@ -109,10 +144,10 @@ fn train<T: Pick>(
     Ok(json!({"seconds": seconds, "errors": errors}))
 }
 
-/// Peak resident memory, MiB; 0 where the system does not say.
-fn peak() -> f64 {
+/// Resident memory, MiB, at its peak (`VmHWM:`) or now (`VmRSS:`); 0 where the system does not say.
+fn memory(field: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with(field)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|v| v.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
 }
 
@@ -129,9 +164,14 @@ fn answer(data: &mut Data, words: &[&str]) -> Outcome<serde_json::Value> {
         }
         ["code", method, "f32", k, bound] => code::<f32>(data, method, k.parse()?, bound.parse()?),
         ["code", method, "f64", k, bound] => code::<f64>(data, method, k.parse()?, bound.parse()?),
-        ["train", method, "f32", k, n, out] => train::<f32>(data, method, k.parse()?, n.parse()?, out),
-        ["train", method, "f64", k, n, out] => train::<f64>(data, method, k.parse()?, n.parse()?, out),
-        ["memory"] => Ok(json!({"peak_mib": peak()})),
+        ["train", method, precision, k, n, out, ref tuning @ ..] => {
+            let (k, n, tuning) = (k.parse()?, n.parse()?, Tuning::parse(tuning)?);
+            match precision {
+                "f32" => train::<f32>(data, method, k, n, out, &tuning),
+                _ => train::<f64>(data, method, k, n, out, &tuning),
+            }
+        }
+        ["memory"] => Ok(json!({"peak_mib": memory("VmHWM:"), "now_mib": memory("VmRSS:")})),
         _ => Err(format!("unknown command: {}", words.join(" ")).into()),
     }
 }

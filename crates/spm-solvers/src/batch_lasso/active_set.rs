@@ -28,7 +28,14 @@ impl<T: Scalar> BatchLasso<T> {
             let j = if p.positive { positive_argmax(&w.c) } else { abs_argmax(&w.c) };
             let size = if p.positive { w.c[j] } else { w.c[j].abs() };
             if size <= enough || w.active.contains(&(j as u32)) {
-                return !w.dependent || p.lambda == T::zero();
+                // Dependent atoms were left out; as a rule the others leave them nothing to do.
+                let idle = |&k: &u32| {
+                    let gram = d.gram(k as usize);
+                    let explained: T = w.active.iter().zip(&w.x).map(|(&i, &x)| gram[i as usize] * x).sum();
+                    let c = c0[k as usize] - explained;
+                    (if p.positive { c } else { c.abs() }) <= enough
+                };
+                return !w.dependent || p.lambda == T::zero() || w.excluded.iter().all(idle);
             }
             if sq_residual <= sq_eps || w.active.len() >= most {
                 return w.active.len() >= p.k || sq_residual <= sq_eps;
@@ -45,7 +52,7 @@ impl<T: Scalar> BatchLasso<T> {
             w.active.push(j as u32);
             w.signs.push(w.c[j].signum());
             w.x.push(T::zero());
-            if !w.settle(c0, p.lambda) {
+            if !w.settle(p.lambda) {
                 // Its correlation was above lambda by rounding alone.
                 w.excluded.push(j as u32);
             }
@@ -67,28 +74,36 @@ impl<T: Scalar> BatchLasso<T> {
 impl<T: Scalar> LassoBuffers<T> {
     /// The minimiser for the atoms in use; those whose coefficient reaches 0 on the way leave. `false` if the atom that
     /// came last had to go at once.
-    fn settle(&mut self, c0: &[T], lambda: T) -> bool {
+    ///
+    /// The steps go from the present coefficients by what their correlations, computed anew every round, still miss: the rounding of
+    /// the factor does not add up.
+    fn settle(&mut self, lambda: T) -> bool {
         let newest = self.active.last().copied();
+        self.missing.clear();
+        self.missing
+            .extend(self.active.iter().zip(&self.signs).map(|(&j, &s)| self.c[j as usize] - lambda * s));
         while !self.active.is_empty() {
-            self.aim(c0, lambda);
+            self.target.clear();
+            self.target.extend_from_slice(&self.missing);
+            self.factor.solve_in_place(&mut self.target);
             let mut step = T::one();
             let mut leaves = None;
-            for (i, ((&x, &target), &sign)) in self.x.iter().zip(&self.target).zip(&self.signs).enumerate() {
-                if target * sign <= T::zero() {
-                    let reach = x / (x - target);
+            for (i, ((&x, &change), &sign)) in self.x.iter().zip(&self.target).zip(&self.signs).enumerate() {
+                if (x + change) * sign <= T::zero() {
+                    let reach = -x / change;
                     if reach < step || reach.is_nan() {
                         (step, leaves) = (reach.max(T::zero()), Some(i));
                     }
                 }
             }
-            let Some(gone) = leaves else {
-                core::mem::swap(&mut self.x, &mut self.target);
-                return true;
-            };
-            for (x, &target) in self.x.iter_mut().zip(&self.target) {
-                *x += step * (target - *x);
+            for (x, &change) in self.x.iter_mut().zip(&self.target) {
+                *x += step * change;
             }
+            let Some(gone) = leaves else { return true };
             let at_once = step == T::zero() && Some(self.active[gone]) == newest;
+            // Along the way all of it shrinks alike.
+            self.missing.iter_mut().for_each(|v| *v *= T::one() - step);
+            self.missing.remove(gone);
             self.drop(gone);
             if at_once {
                 return false;

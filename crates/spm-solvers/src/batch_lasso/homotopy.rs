@@ -161,7 +161,9 @@ impl<T: Scalar> LassoBuffers<T> {
 
     /// The minimiser for the signs in use, free of the rounding of the way to it.
     fn refit(&mut self, c0: &[T], lambda: T) {
-        self.aim(c0, lambda);
+        self.target.clear();
+        self.target.extend(self.active.iter().zip(&self.signs).map(|(&j, &s)| c0[j as usize] - lambda * s));
+        self.factor.solve_in_place(&mut self.target);
         if self.target.iter().zip(&self.signs).all(|(&x, &s)| x * s > T::zero()) {
             core::mem::swap(&mut self.x, &mut self.target);
             return;

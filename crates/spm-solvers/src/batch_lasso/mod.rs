@@ -138,6 +138,8 @@ pub struct LassoBuffers<T> {
     x: Vec<T>,
     minus_x: Vec<T>,
     target: Vec<T>,
+    /// What the correlations of the atoms in use lack of `lambda` times their sign.
+    missing: Vec<T>,
     cross: Vec<T>,
     /// Atoms that are not to enter, and whether one of them depends on those in use.
     excluded: Vec<u32>,
@@ -163,12 +165,14 @@ impl<T: Scalar> BatchLasso<T> {
             correlations: vec![T::zero(); d.padded() * BLOCK],
             c: vec![T::zero(); d.padded()],
             slope: vec![T::zero(); d.padded()],
-            factor: UpdatingCholesky::with_capacity(most),
+            // Rounding of the factor is made up for, so that little distance to the span will do.
+            factor: UpdatingCholesky::with_capacity(most).dependence_tol(T::of(8.0) * T::epsilon()),
             active: Vec::with_capacity(most),
             signs: Vec::with_capacity(most),
             x: Vec::with_capacity(most),
             minus_x: Vec::with_capacity(most),
             target: Vec::with_capacity(most),
+            missing: Vec::with_capacity(most),
             cross: Vec::with_capacity(most),
             excluded: Vec::new(),
             dependent: false,
@@ -227,13 +231,6 @@ impl<T: Scalar> LassoBuffers<T> {
         self.x.clear();
         self.excluded.clear();
         self.dependent = false;
-    }
-
-    /// `target ←` the stationary point for the atoms and signs in use: `G_AA⁻¹(c_A − lambda s)`.
-    fn aim(&mut self, c0: &[T], lambda: T) {
-        self.target.clear();
-        self.target.extend(self.active.iter().zip(&self.signs).map(|(&j, &s)| c0[j as usize] - lambda * s));
-        self.factor.solve_in_place(&mut self.target);
     }
 
     /// Takes the atom at this place out of use.
