@@ -92,6 +92,28 @@ fn tv1d_weights_and_sparse_part() {
 }
 
 #[test]
+fn a_season_and_outliers_beside_the_trend() {
+    let f = Folder::new();
+    let season = [1.0, -1.0, 0.5, -0.5];
+    let mut y: Vec<f64> = (0..80).map(|i| 0.1 * f64::from(i) + season[i as usize % 4]).collect();
+    let yp = f.npy("y.npy", &[80], &y);
+    let (out, side) = (f.path("x.npy"), f.path("side.npy"));
+    let j = json("trend {} -o {} --lambda 5 --season 4 --season-out {}", &[&yp, &out, &side], 0);
+    assert_eq!(j["status"], "converged");
+    let found = read_npy(&side).1;
+    assert!(found.iter().zip(&season).all(|(a, b)| (a - b).abs() < 1e-3), "{found:?}");
+    assert!(j["residual_rms"].as_f64().unwrap() < 1e-3);
+
+    y.iter_mut().enumerate().for_each(|(i, v)| *v -= season[i % 4]);
+    y[31] += 9.0;
+    let yp = f.npy("y.npy", &[80], &y);
+    let j = json("trend {} -o {} --lambda 50 --loss huber --delta 0.5 --outliers {}", &[&yp, &out, &side], 0);
+    assert_eq!(j["outliers"], 1);
+    let found = read_npy(&side).1;
+    assert!((found[31] - 8.5).abs() < 0.5 && found.iter().filter(|v| **v != 0.0).count() == 1);
+}
+
+#[test]
 fn trend_filtering_is_certified() {
     let f = Folder::new();
     let mut rng = Rng::new(3);

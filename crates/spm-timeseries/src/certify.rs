@@ -92,7 +92,7 @@ fn two_halves<T: Scalar>(
         }
         p
     };
-    let (left, mut right) = join(left, right);
+    let (left, mut right) = join(n, left, right);
     let (w, r, fit) = at(mid);
     right.miss(r + right.u - left.u, w, x[mid].as_f64());
     let primal = left.primal + fit + right.primal;

@@ -2,6 +2,7 @@
 
 use spm_linalg::{LinalgError, Scalar};
 
+use crate::join::map;
 use crate::select::{GRID, at, checked_grid, grid};
 use crate::{FittedTrend, Series, TimeSeriesError, TrendFilter};
 
@@ -29,7 +30,8 @@ const PATIENCE: usize = 4;
 /// | `lambdas` | 50 values | finite, `>= 0` | the grid; by default logarithmic, from `lambda_max` down to near the data |
 ///
 /// The default grid, in decreasing order, is cut after four values in a row whose error is more than 1.5 times the smallest.
-/// `folds` fits a grid value. Deterministic.
+/// `folds` fits a grid value, each started from the fold's last and at the same time as the others; the result is the same for any
+/// number of threads.
 ///
 /// ```
 /// use spm_timeseries::{Series, TrendCv, TrendFilter};
@@ -118,25 +120,31 @@ impl<T: Scalar> TrendCv<T> {
             Some(l) => checked_grid(l)?,
             None => grid(&self.filter, series, GRID)?,
         };
-        let folds: Vec<Fold<T>> = (0..self.folds)
+        let mut folds: Vec<Fold<T>> = (0..self.folds)
             .map(|f| {
                 let held: Vec<usize> = seen[1..=inner].iter().skip(f).step_by(self.folds).copied().collect();
                 let mut kept = w.clone();
                 for &i in &held {
                     kept[i] = T::zero();
                 }
-                Fold { held, kept }
+                Fold { held, kept, last: None }
             })
             .collect();
         let (mut errors, mut standard_errors) = (Vec::new(), Vec::new());
         let (mut best, mut worse) = (f64::INFINITY, 0);
         for &lambda in &lambdas {
             let filter = at(&self.filter, lambda);
-            let mut each = Vec::with_capacity(folds.len());
-            for fold in &folds {
-                let fit = filter.fit(Series { y: &y, weights: Some(&fold.kept), ..series })?;
-                each.push(fold.error(&y, &w, fit.x()));
-            }
+            let errors_of_folds = map(&mut folds, |fold| {
+                let without = Series { y: &y, weights: Some(&fold.kept), ..series };
+                let fit = match &fold.last {
+                    Some(start) => filter.fit_from(without, start)?,
+                    None => filter.fit(without)?,
+                };
+                let error = fold.error(&y, &w, fit.x());
+                fold.last = Some(fit);
+                Ok(error)
+            });
+            let each = errors_of_folds.into_iter().collect::<Result<Vec<f64>, TimeSeriesError>>()?;
             let count = each.len() as f64;
             let mean = each.iter().sum::<f64>() / count;
             let spread = each.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / (count - 1.0);
@@ -163,6 +171,8 @@ struct Fold<T> {
     held: Vec<usize>,
     /// The weights without it.
     kept: Vec<T>,
+    /// The fit at the last lambda, from which the next starts.
+    last: Option<FittedTrend<T>>,
 }
 
 impl<T: Scalar> Fold<T> {

@@ -109,7 +109,7 @@ impl<T: Scalar> FusedLasso<T> {
                 tv1d_into(y, w, self.lambda, edges, x, Workspace::new(tv1d_scratch::<T>(n)).stack());
             } else {
                 tv1d_halves_into(y, w, self.lambda, edges, x, |a, b| {
-                    join(a, b);
+                    join(n, a, b);
                 });
             }
         };

@@ -65,7 +65,7 @@ fn even_lambda_max<T: Scalar>(y: &[T]) -> f64 {
         }
         sums.iter().sum::<f64>() + rest
     };
-    let (a, b) = join(|| sum(left), || sum(right));
+    let (a, b) = join(y.len(), || sum(left), || sum(right));
     let mean = (a + b) / y.len() as f64;
     fn largest<'a, T: Scalar>(part: impl Iterator<Item = &'a T>, about: f64, mean: f64) -> f64 {
         let (mut u, mut largest) = (0.0, 0.0_f64);
@@ -77,6 +77,7 @@ fn even_lambda_max<T: Scalar>(y: &[T]) -> f64 {
     }
     // The dual of the last value on the right is that of the edge before it; beyond the ends it is 0.
     let (a, b) = join(
+        y.len(),
         || largest(left.iter(), about, mean),
         || largest(right.iter().skip(usize::from(left.is_empty())).rev(), about, mean),
     );

@@ -64,13 +64,37 @@ impl Rounds {
     }
 }
 
+/// Where `lambda` is so small that most rows are knots, these to start with: the rows whose jump in the data is more than
+/// `lambda` can take off it alone.
+fn start_from_data(p: &Problem, fixed: &mut [f64]) {
+    let (y, width) = (p.filled(), p.d.order() + 1);
+    let jump = |j: usize| {
+        let (mut jump, mut stiffness) = (0.0, 0.0);
+        for (l, r) in p.rows[j * width..][..width].iter().enumerate() {
+            jump += r * y[j + l];
+            stiffness += r * r / p.w[j + l];
+        }
+        if jump.abs() > p.lambda * stiffness && p.may[usize::from(jump > 0.0)] { jump.signum() } else { 0.0 }
+    };
+    if 2 * (0..p.m()).filter(|&j| jump(j) != 0.0).count() > p.m() {
+        for (j, fixed) in fixed.iter_mut().enumerate() {
+            *fixed = jump(j);
+        }
+    }
+}
+
 impl<T: Scalar> TrendSearch<T> {
     /// Starts with the given knots (rows of `D` and the signs of their jumps). `p` has at least one row, `0 < lambda < lambda_max`
     /// and `n >= 2`. `tol` is the relative gap that the caller wants, `n_out` the length of the user's series. O(n).
     pub(crate) fn new(p: Problem, tol: f64, n_out: usize, start: impl Iterator<Item = (usize, f64)>) -> Self {
         let mut active = ActiveSet::new(&p);
+        let mut cold = true;
         for (row, sign) in start {
             active.fixed[row] = sign;
+            cold = false;
+        }
+        if cold {
+            start_from_data(&p, &mut active.fixed);
         }
         let best = Attempt {
             x: p.poly.clone(),

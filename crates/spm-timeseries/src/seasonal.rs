@@ -22,7 +22,7 @@ use crate::{FittedTrend, Series, TimeSeriesError, TrendFilter};
 /// | `tol` | 1e-6 | finite, `> 0` | largest seasonal mean of the residual at which to stop, relative to the range of the data |
 /// | `max_iter` | 200 | | alternations |
 ///
-/// One trend filter an alternation. Few are needed where the trend can't follow the season; a stiff trend over several periods is
+/// One trend filter an alternation, started from the last. Few are needed where the trend can't follow the season; a stiff trend over several periods is
 /// such a case.
 ///
 /// ```
@@ -128,9 +128,14 @@ impl<T: Scalar> SeasonalTrend<T> {
         };
         let mut season = vec![0.0; p];
         let mut iterations = 0;
+        let mut last: Option<FittedTrend<T>> = None;
         loop {
             let rest: Vec<T> = (0..y.len()).map(|i| y[i] - T::of(season[i % p])).collect();
-            let trend = self.filter.fit(Series { y: &rest, weights: Some(&w), ..series })?;
+            let rest = Series { y: &rest, weights: Some(&w), ..series };
+            let trend = match &last {
+                Some(start) => self.filter.fit_from(rest, start)?,
+                None => self.filter.fit(rest)?,
+            };
             iterations += 1;
             let next = seasonal(&|i| (y[i] - trend.x()[i]).as_f64());
             let violation = next.iter().zip(&season).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs())) / range;
@@ -141,6 +146,7 @@ impl<T: Scalar> SeasonalTrend<T> {
                 return Ok(FittedSeasonal { trend, season, violation, status, iterations });
             }
             season = next;
+            last = Some(trend);
         }
     }
 }

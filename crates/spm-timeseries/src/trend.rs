@@ -84,7 +84,8 @@ impl<T: Scalar> TrendFilter<T> {
     /// Against outliers: the Huber loss, linear beyond residuals of `delta`, in the units of the data.
     ///
     /// The data term is then `sum w[i] h(y[i] - x[i])`, `h(r) = r^2 / 2` up to `|r| = delta` and `delta |r| - delta^2 / 2`
-    /// beyond.
+    /// beyond. That is a trend plus sparse outliers `o`, `min 1/2 sum w[i] (y[i] - x[i] - o[i])^2 + lambda |D x|_1 + delta sum w[i] |o[i]|`
+    /// with `o` minimised out (She and Owen 2011); [`FittedTrend::outliers`] gives them.
     #[must_use]
     pub fn huber(mut self, delta: T) -> Self {
         self.delta = delta;
@@ -256,6 +257,7 @@ impl<T: Scalar> TrendFilter<T> {
             x,
             order: k,
             lambda: self.lambda,
+            delta: self.delta,
             lambda_max,
             knots,
             certificate,
@@ -298,6 +300,7 @@ impl<T: Scalar> TrendFilter<T> {
             x: it.iterate().to_vec(),
             order: k,
             lambda: self.lambda,
+            delta: self.delta,
             lambda_max,
             knots: knots(it.problem(), &best.knots, &best.jumps),
             certificate: it.certificate(),
@@ -318,6 +321,7 @@ impl<T: Scalar> TrendFilter<T> {
             x,
             order: 0,
             lambda: self.lambda,
+            delta: self.delta,
             lambda_max,
             knots,
             certificate,
@@ -363,6 +367,7 @@ pub struct FittedTrend<T = f64> {
     x: Vec<T>,
     order: usize,
     lambda: T,
+    delta: T,
     lambda_max: T,
     knots: Vec<Knot<T>>,
     certificate: Certificate<T>,
@@ -417,6 +422,31 @@ impl<T: Scalar> FittedTrend<T> {
     #[must_use]
     pub fn lambda(&self) -> T {
         self.lambda
+    }
+
+    /// The sparse outliers of `series`, the series that was fitted with the [Huber loss](TrendFilter::huber): by how much a residual
+    /// is beyond `delta`, with its sign, and exactly 0 for the others and for missing values.
+    ///
+    /// # Errors
+    /// [`TimeSeriesError::Linalg`] for an invalid series or one of another length.
+    ///
+    /// ```
+    /// use spm_timeseries::{Series, TrendFilter};
+    /// let mut y: Vec<f64> = (0..20).map(f64::from).collect();
+    /// y[7] += 100.0;
+    /// let fit = TrendFilter::new(1, 50.0).huber(0.5).fit(Series::new(&y))?;
+    /// let outliers = fit.outliers(Series::new(&y))?;
+    /// assert!((outliers[7] - 99.5).abs() < 1.0);
+    /// assert_eq!(outliers.iter().filter(|o| **o != 0.0).count(), 1);
+    /// # Ok::<(), spm_timeseries::TimeSeriesError>(())
+    /// ```
+    pub fn outliers(&self, series: Series<'_, T>) -> Result<Vec<T>, TimeSeriesError> {
+        let (y, w) = series.checked()?;
+        check::len("series", self.x.len(), y.len())?;
+        let beyond = |r: T| if r.abs() > self.delta { r - self.delta.copysign(r) } else { T::zero() };
+        Ok((0..y.len())
+            .map(|i| if w[i] > T::zero() { beyond(y[i] - self.x[i]) } else { T::zero() })
+            .collect())
     }
 
     /// The smallest `lambda` at which the fit is one polynomial.

@@ -303,6 +303,30 @@ fn a_path_is_its_fits() {
 }
 
 #[test]
+fn the_huber_loss_is_a_trend_plus_sparse_outliers() {
+    let mut rng = Rng::new(12);
+    let mut y: Vec<f64> = (0..80).map(|i| (f64::from(i) / 9.0).sin() + 0.1 * rng.normal::<f64>()).collect();
+    for i in [7, 30, 31, 66] {
+        y[i] += if i % 2 == 0 { 5.0 } else { -4.0 };
+    }
+    y[40] = f64::NAN;
+    let series = Series::new(&y);
+    for k in 1..=2 {
+        let fit = TrendFilter::new(k, 0.8).huber(0.3).tol(1e-10).fit(series).unwrap();
+        let o = fit.outliers(series).unwrap();
+        assert!([7, 30, 31, 66].iter().all(|&i| o[i] != 0.0) && o[40] == 0.0);
+        assert!(o.iter().filter(|v| **v != 0.0).count() < 12);
+        // Without them it is plain trend filtering, and the two penalties make up the objective.
+        let rest: Vec<f64> = y.iter().zip(&o).map(|(y, o)| y - o).collect();
+        let plain = TrendFilter::new(k, 0.8).tol(1e-10).fit(Series::new(&rest)).unwrap();
+        assert!(fit.x().iter().zip(plain.x()).all(|(a, b)| (a - b).abs() < 1e-4));
+        let size: f64 = o.iter().map(|v| v.abs()).sum();
+        let sum = plain.objective() + 0.3 * size;
+        assert!((sum - fit.objective()).abs() <= 1e-8 * sum, "{sum} {}", fit.objective());
+    }
+}
+
+#[test]
 fn huber_far_away_is_squared_errors() {
     let y = signal(120, 13);
     for k in 1..=3 {

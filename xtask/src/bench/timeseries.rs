@@ -5,7 +5,7 @@ use std::process::Command;
 use super::peers;
 use crate::{Outcome, cargo, must, root, say};
 
-const PACKAGES: [&str; 4] = ["numpy", "prox-tv", "TVDCondat2013", "cvxpy"];
+const PACKAGES: [&str; 6] = ["numpy", "scipy", "prox-tv", "TVDCondat2013", "cvxpy", "ruptures"];
 
 /// How to run the suite.
 #[derive(Debug, clap::Args)]
@@ -13,15 +13,15 @@ pub(crate) struct Args {
     /// Take turns with the Python peers, set up in `target/peers`. The data come from one of them: without, nothing runs.
     #[arg(long)]
     peers: bool,
-    /// small: up to 1e6 values for total variation, 1e5 for trends; full: ten times that.
+    /// small: up to 1e6 values for total variation, 1e5 for trends, a few minutes; full: ten times that.
     #[arg(long, default_value = "small")]
     size: String,
     /// Repetitions; the least time counts.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 5)]
     repeat: usize,
-    /// Threads for ours; the peers have one.
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
+    /// Also writes the page of the documentation.
+    #[arg(long)]
+    page: bool,
 }
 
 /// Runs the suite; its script prints the lines.
@@ -32,13 +32,16 @@ pub(super) fn run(args: &Args) -> Outcome {
     let package = ["--release", "--quiet", "--package", "spm-benches", "--bin", "timeseries"];
     must(cargo(&["build"]).args(package))?;
     let python = peers::environment(&PACKAGES)?;
-    let (threads, repeat) = (args.threads.to_string(), args.repeat.to_string());
-    say(&format!("# {threads} thread(s), {repeat} repetitions, {}", args.size));
-    must(
-        Command::new(python)
-            .arg(root().join("benches/peers/timeseries.py"))
-            .arg(root().join("target/release/timeseries"))
-            .args([&threads, &repeat, &args.size])
-            .env("OMP_NUM_THREADS", "1"),
-    )
+    let repeat = args.repeat.to_string();
+    say(&format!("# {repeat} repetitions, {}", args.size));
+    let mut script = Command::new(python);
+    script
+        .arg(root().join("benches/peers/timeseries.py"))
+        .arg(root().join("target/release/timeseries"))
+        .args([&repeat, &args.size])
+        .env("OMP_NUM_THREADS", "1");
+    if args.page {
+        script.arg(root().join("docs/benchmarks/timeseries.md"));
+    }
+    must(&mut script)
 }

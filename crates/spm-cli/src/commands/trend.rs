@@ -7,8 +7,8 @@ use std::time::Instant;
 use serde_json::Value;
 use sparse_modeling::solvers;
 use sparse_modeling::timeseries::{
-    Criterion, Diagnostics, FittedTrend, Series, Shape, TrendCv, TrendFilter, TrendSelect, TrendWithKnots,
-    noise_level,
+    Criterion, Diagnostics, FittedTrend, SeasonalTrend, Series, Shape, TrendCv, TrendFilter, TrendSelect,
+    TrendWithKnots, noise_level,
 };
 
 use crate::Context;
@@ -68,6 +68,15 @@ pub(crate) struct Args {
     /// Hold the trend to a shape: monotone for order 0, convex or concave for order 1.
     #[arg(long, value_enum)]
     shape: Option<ShapeName>,
+    /// Where the outliers go: by how much residuals are beyond --delta, 0 for the others.
+    #[arg(long, value_name = "FILE")]
+    outliers: Option<PathBuf>,
+    /// Fit a season of P values along with the trend; a missing value keeps its place in it.
+    #[arg(long, value_name = "P", conflicts_with_all = ["cv", "knots", "criterion"])]
+    season: Option<usize>,
+    /// Where the season goes: P values that sum to 0.
+    #[arg(long, value_name = "FILE", requires = "season")]
+    season_out: Option<PathBuf>,
     /// Duality gap at which to stop, relative to the objective.
     #[arg(long, default_value_t = 1e-8, value_parser = positive)]
     tol: f64,
@@ -110,13 +119,7 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let y = read_vector(&args.y)?;
     let positions = args.x.as_deref().map(read_vector).transpose()?;
     let weights = args.weights.as_deref().map(read_vector).transpose()?;
-    let mut series = Series::new(&y);
-    if let Some(w) = &weights {
-        series = series.weights(w);
-    }
-    if let Some(t) = &positions {
-        series = series.positions(t);
-    }
+    let series = series_of(&y, weights.as_deref(), positions.as_deref());
     let files = [("weights", args.weights.as_ref()), ("positions", args.x.as_ref())];
     let within = |e| CliError::from(e).within_any(&files, &args.y);
     let mut filter = TrendFilter::new(args.order, args.lambda.unwrap_or(0.0)).tol(args.tol);
@@ -124,6 +127,8 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         filter = filter.max_iter(n);
     }
     let mut found: Vec<(&'static str, Value)> = Vec::new();
+    let mut season: Vec<f64> = Vec::new();
+    let mut status = None;
     if args.loss == Loss::Huber {
         let delta = match args.delta {
             Some(delta) => delta,
@@ -172,23 +177,38 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         if let Some(ratio) = args.lambda_ratio {
             filter.lambda = ratio * filter.lambda_max(series).map_err(within)?;
         }
-        let mut observer = |p: &solvers::Progress<f64>, _: &[f64]| {
-            spinner.set_message(format!("trend: iteration {}", p.iter));
-            ControlFlow::Continue(())
-        };
-        filter.fit_observed(series, Some(&mut observer)).map_err(within)?
+        if let Some(period) = args.season {
+            let fit = SeasonalTrend::new(filter, period).fit(series).map_err(within)?;
+            found.push(("season", fit.season.clone().into()));
+            found.push(("season_violation", fit.violation.into()));
+            found.push(("alternations", fit.iterations.into()));
+            (season, status) = (fit.season, Some(fit.status));
+            fit.trend
+        } else {
+            let mut observer = |p: &solvers::Progress<f64>, _: &[f64]| {
+                spinner.set_message(format!("trend: iteration {}", p.iter));
+                ControlFlow::Continue(())
+            };
+            filter.fit_observed(series, Some(&mut observer)).map_err(within)?
+        }
     };
     let elapsed = start.elapsed();
     spinner.finish_and_clear();
 
     let at = |i: usize| positions.as_ref().map_or(i as f64, |t| t[i]);
     let observed = |i: usize| !y[i].is_nan() && weights.as_ref().is_none_or(|w| w[i] > 0.0);
+    // What the trend was fitted to: the data without the season.
+    let flat: Vec<f64> = match season.len() {
+        0 => y.clone(),
+        period => y.iter().enumerate().map(|(i, v)| v - season[i % period]).collect(),
+    };
+    let series = series_of(&flat, weights.as_deref(), positions.as_deref());
     let diagnostics = Diagnostics::new(series, fitted.x(), 1).map_err(within)?;
     let slopes: Vec<f64> = fitted.pieces(series).map_err(within)?.iter().map(|p| p.slope).collect();
     let knots: Vec<f64> = fitted.knots().iter().map(|k| at(k.index)).collect();
     let sizes: Vec<f64> = fitted.knots().iter().map(|k| k.jump).collect();
     let mut outcome = Outcome::new("trend")
-        .status(fitted.status())
+        .status(status.unwrap_or_else(|| fitted.status()))
         .set("lambda", fitted.lambda())
         .set("lambda_max", fitted.lambda_max())
         .set("objective", fitted.objective())
@@ -204,14 +224,24 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         .set("autocorrelation", diagnostics.autocorrelation[0])
         .set("runs_z", diagnostics.runs_z)
         .set("missing", y.len() - diagnostics.n);
+    let outliers = fitted.outliers(series).map_err(within)?;
+    if args.loss == Loss::Huber {
+        found.push(("outliers", outliers.iter().filter(|o| **o != 0.0).count().into()));
+    }
     for (key, value) in found {
         outcome = outcome.set(key, value);
     }
 
     let trend = encode_array(&args.output, &Array::vector(fitted.x().to_vec()));
     let mut files = vec![(args.output.as_path(), trend)];
+    if let Some(path) = &args.outliers {
+        files.push((path, encode_array(path, &Array::vector(outliers))));
+    }
+    if let Some(path) = &args.season_out {
+        files.push((path, encode_array(path, &Array::vector(season))));
+    }
     if let Some(path) = &args.plot {
-        files.push((path, picture(&y, &fitted, at, observed).into_bytes()));
+        files.push((path, picture(&flat, &fitted, at, observed).into_bytes()));
     }
     if let (Some(from), Some(to)) = (&args.at, &args.at_out) {
         let new = read_vector(from)?;
@@ -222,6 +252,18 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let files: Vec<(&Path, &[u8])> = files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
     write_all(&files)?;
     Ok(outcome.seconds(elapsed))
+}
+
+/// The series with what belongs to it.
+fn series_of<'a>(y: &'a [f64], weights: Option<&'a [f64]>, positions: Option<&'a [f64]>) -> Series<'a> {
+    let mut series = Series::new(y);
+    if let Some(w) = weights {
+        series = series.weights(w);
+    }
+    if let Some(t) = positions {
+        series = series.positions(t);
+    }
+    series
 }
 
 fn picture(

@@ -26,6 +26,7 @@
 //! The prox of a nonconvex penalty can have two minimisers; every one here then returns the smaller in absolute
 //! value, which is zero wherever zero is one of them.
 
+mod cone;
 mod elastic_net;
 mod group_l2;
 mod huber;
@@ -44,7 +45,9 @@ mod slope;
 mod sparse_group;
 mod squared_l2;
 mod taut_string;
+mod tube;
 mod tv1d;
+mod tv1d_into;
 mod weighted_l1;
 mod zero;
 
@@ -65,7 +68,7 @@ pub use scad::Scad;
 pub use slope::Slope;
 pub use sparse_group::SparseGroup;
 pub use squared_l2::SquaredL2;
-pub use taut_string::{tv1d_halves_into, tv1d_into, tv1d_scratch};
 pub use tv1d::Tv1d;
+pub use tv1d_into::{tv1d_halves_into, tv1d_into, tv1d_scratch};
 pub use weighted_l1::WeightedL1;
 pub use zero::Zero;

@@ -1,6 +1,6 @@
 //! Total variation on a line.
 
-use super::taut_string::{tv1d_into, tv1d_scratch};
+use super::tv1d_into::{tv1d_into, tv1d_scratch};
 use crate::function::kernels::{larger, slack};
 use crate::{Facts, LinalgError, MemStack, Prox, Scalar, StackReq, check};
 
@@ -279,6 +279,12 @@ mod tests {
         assert_eq!(solve(&[1.0, 2.0], Some(&[0.0, 0.0]), 1.0, None), [0.0, 0.0]);
     }
 
+    /// Steps, but a parabola from 7500 to 12 500.
+    fn late(i: usize) -> f64 {
+        let t = i as f64 - 7500.0;
+        if (0.0..5000.0).contains(&t) { 0.01 * t * t } else { f64::from(u8::from(i % 500 < 250)) * 100.0 }
+    }
+
     #[test]
     fn long_chains_outgrow_their_queues() {
         let n = 20_000;
@@ -290,6 +296,10 @@ mod tests {
                 kkt(&y, &ones, lambda, &ones[1..], &halves(&y, &ones, lambda, &ones[1..]));
             }
         }
+        // Easy up to three quarters of each half, so that the queues begin late.
+        let (y, ones): (Vec<f64>, _) = ((0..n).map(late).collect(), vec![1.0; n]);
+        kkt(&y, &ones, 10.0, &ones[1..], &solve(&y, None, 10.0, None));
+        kkt(&y, &ones, 10.0, &ones[1..], &halves(&y, &ones, 10.0, &ones[1..]));
         let mut rng = Rng::new(4);
         let mut y: Vec<f64> = rng.normals(n);
         for i in 1..n {
