@@ -229,14 +229,14 @@ def change_points():
 
 
 def power(n):
-    return f"{n:.0e}".replace("e+0", "e")
+    return f"{n:.0e}".replace("e+0", "e") if n else "0"
 
 
 def page(tv, trend, change):
     out = ["""# Time series against their peers
 
 ```sh
-cargo xtask bench timeseries --peers --size full --page
+cargo xtask bench timeseries --peers --size SIZE --page
 ```
 
 That writes this page. Programs take turns on the same arrays; the least of the repetitions counts. Ours runs with one thread and with two,
@@ -248,7 +248,7 @@ Nanoseconds a value. "kernel" is `penalty::tv1d_into`, from 32768 values on its 
 and certificate; "copy" is a copy of the data. The ratios are the fastest peer over our kernel with one thread and with two: below 1 we lose.
 
 | case | n | lambda | copy | kernel | fused | kernel, 2 threads | fused, 2 threads | fastest peer | peer | peer / ours | with 2 threads |
-|---|---|---|---|---|---|---|---|---|---|---|---|"""]
+|---|---|---|---|---|---|---|---|---|---|---|---|""".replace("SIZE", SIZE)]
     for r in tv:
         ns = r["nanoseconds"]
         figures = [f"{ns['copy']:.2f}"] + [f"{ns[k]:.1f}" for k in ["kernel", "fused", "kernel, 2 threads", "fused, 2 threads"]]
@@ -257,7 +257,7 @@ and certificate; "copy" is a copy of the data. The ratios are the fastest peer o
     slower = sum(r["ratio"] < 1 for r in tv)
     worst = max(r["gap"] for r in tv)
     out.append(f"""
-Ours is slower than the fastest peer on {slower} of {len(tv)} rows. The largest relative gap of all rows is {worst:.0e}; no peer reports one.
+Ours is slower than the fastest peer on {slower} of {len(tv)} rows. The largest relative gap of all rows is {power(worst)}; no peer reports one.
 
 ## Trend filtering
 Seconds of one fit from scratch, data to certified result, one thread; the gap is relative, `ratio` is lambda over lambda_max, memory the
@@ -278,7 +278,7 @@ is a fit that ended with the status `max_iterations`.
 
     for r in trend:
         memory = "" if r["bytes_a_value"] is None or r["n"] < 100_000 else f"{r['bytes_a_value']:.0f}"
-        out.append(" | ".join([f"| {r['problem'][-1]}", power(r["n"]), f"{r['ratio']:g}", f"{r['seconds']:.4f}", f"{r['gap']:.0e}",
+        out.append(" | ".join([f"| {r['problem'][-1]}", power(r["n"]), f"{r['ratio']:g}", f"{r['seconds']:.4f}", power(r["gap"]),
                                str(r["knots"]), memory, *shown(r, "clarabel"), *shown(r, "admm")]) + " |")
     out.append("""
 ## Change points

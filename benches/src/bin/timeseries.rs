@@ -42,7 +42,7 @@ fn answer(y: &mut Vec<f64>, words: &[&str]) -> Outcome<serde_json::Value> {
             Ok(json!({"seconds": seconds, "last": to.last()}))
         }
         ["tv", lambda] => {
-            let (lambda, mut x) = (lambda.parse()?, vec![0.0; y.len()]);
+            let (lambda, mut x) = (lambda.parse()?, vec![1.0; y.len()]);
             let n = y.len();
             let (seconds, ()) = least(n, || {
                 // As the fused lasso does it.

@@ -6,6 +6,10 @@
 use super::tube::{Apex, Goal, Line};
 use crate::{MemStack, Scalar, StackReq};
 
+/// Every so many nodes both walls are looked at although one would do: on a long rise or fall it fixes the string, and the chains
+/// stay short.
+const BOTH: usize = 64;
+
 /// Temporary memory to pull `n` elements tight.
 pub(super) fn funnel_scratch(n: usize) -> StackReq {
     let mut cap = first_capacity(n);
@@ -148,7 +152,7 @@ fn resume<T: Scalar, L: Line>(
             }
             let [up, low] = walls;
             walls = [Wall::new(up.buf, offset), Wall::new(low.buf, -offset)];
-        } else if L::UNIT && !last {
+        } else if L::UNIT && !last && node % BOTH != 0 {
             // A wall bends into the tube on one side only, the upper where the values rise.
             let next = line.y(node);
             if next != y {
