@@ -54,7 +54,7 @@ impl Default for Update {
 ///
 /// A sweep never increases the error. The residual `R` is kept up to date, so that a sweep costs `O(d)` a
 /// coefficient. Before the next coding, atoms that few signals use and near-duplicates of a more used atom give way
-/// to the worst-represented signals; atoms keep their place if every signal is represented. The result depends on
+/// to what the worst-represented signals lack in common; atoms keep their place if every signal is represented. The result depends on
 /// nothing but signals, options and seed: same bits for any number of threads, and the signals are never written to.
 ///
 /// | option | default | range | meaning |
@@ -213,8 +213,8 @@ impl<T: Scalar, C: MaskedCoder<T>> Ksvd<T, C> {
     /// true; [`super::known_entries`] makes it of NaN. The errors are root mean squares over the known entries. With
     /// everything known it learns what [`fit`](Self::fit) does, up to rounding.
     ///
-    /// [`Init::Samples`] puts the mean of the known entries of a signal in its gaps; a signal that takes the place of an
-    /// atom brings its reconstruction there.
+    /// [`Init::Samples`] puts the mean of the known entries of a signal in its gaps; a residual that takes the place of an
+    /// atom is 0 there.
     ///
     /// # Errors
     /// As [`fit`](Self::fit), a NaN counting only where `known`; [`LinalgError::Shape`] if the lengths differ, [`LinalgError::Empty`] if

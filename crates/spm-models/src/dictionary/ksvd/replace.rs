@@ -1,12 +1,22 @@
 //! Atoms that give way between two iterations.
 
-use spm_linalg::{Dense, Scalar, vecops};
+use std::borrow::Cow;
+
+use spm_linalg::krylov::leading_eigenvector;
+use spm_linalg::{Dense, LinalgError, Scalar, vecops};
 use spm_solvers::SolveError;
 
 use super::training::Data;
 use crate::dictionary::Codes;
 
-/// Replaces little-used atoms and near-duplicates by the worst-represented signals.
+/// So many signals make a new atom.
+const CLUSTER: usize = 8;
+
+/// Replaces little-used atoms and near-duplicates by what the worst-represented signals lack in common.
+///
+/// The worst residual and the ones most like it, by `‖r‖·cos²`, are a cluster; its leading direction is the new atom. Signals as they stand
+/// would be mixtures of atoms that are there already. Where signals have one atom each there is nothing to add to, and
+/// the cluster is of signals.
 pub(in crate::dictionary) struct Replacement<'a, T> {
     pub(in crate::dictionary) data: Data<'a, T>,
     pub(in crate::dictionary) codes: &'a Codes<T>,
@@ -27,14 +37,39 @@ impl<T: Scalar> Replacement<'_, T> {
             return Ok(Vec::new());
         }
         let dim = self.data.dim;
-        let mut candidates = self.worst_represented(4 * needed + 64).into_iter();
+        let parts = self.parts(atoms)?;
+        let mut candidates = self.worst_represented();
         let mut replaced = Vec::new();
         for j in (0..gone.len()).filter(|&j| gone[j]) {
-            let Some(atom) = candidates.find_map(|i| self.fresh_atom(atoms, i, j)) else { break };
-            atoms[j * dim..][..dim].copy_from_slice(&atom);
-            replaced.push(j);
+            while let Some(cluster) = cluster(&parts, dim, &mut candidates) {
+                let atom = leading_direction(&parts, dim, &cluster)?;
+                let others = atoms.chunks_exact(dim).enumerate().filter(|&(other, _)| other != j);
+                let near = others.map(|(_, a)| vecops::dot(a, &atom).abs()).any(|c| c > self.max_coherence);
+                if !near && vecops::norm(&atom) > T::zero() {
+                    atoms[j * dim..][..dim].copy_from_slice(&atom);
+                    replaced.push(j);
+                    break;
+                }
+            }
         }
         Ok(replaced)
+    }
+
+    /// What new atoms are made of: residuals, or signals where codes have one atom.
+    fn parts(&self, atoms: &[T]) -> Result<Cow<'_, [T]>, SolveError> {
+        if self.codes.nnz() > self.codes.n_signals() {
+            return Ok(Cow::Borrowed(self.residual));
+        }
+        if self.data.known.is_none() {
+            return Ok(Cow::Borrowed(self.data.signals));
+        }
+        let dim = self.data.dim;
+        let mut filled = self.codes.reconstruct(Dense::from_column_major(atoms, dim, self.codes.n_atoms())?);
+        for (i, y) in filled.chunks_exact_mut(dim).enumerate() {
+            let guess = y.to_vec();
+            self.data.filled(i, y, |f| guess[f]);
+        }
+        Ok(Cow::Owned(filled))
     }
 
     /// Which atoms have too few users or are too near to a more used one.
@@ -54,21 +89,16 @@ impl<T: Scalar> Replacement<'_, T> {
         Ok(gone)
     }
 
-    /// The signals with the largest residuals, worst first; none that is represented to rounding.
-    fn worst_represented(&self, count: usize) -> Vec<usize> {
+    /// The signals that are not represented to rounding, worst first.
+    fn worst_represented(&self) -> Vec<usize> {
         let error: Vec<T> = self.residual.chunks_exact(self.data.dim).map(vecops::norm).collect();
         let rounding = T::of(1e3) * T::epsilon();
         let mut order: Vec<usize> = (0..error.len())
             .filter(|&i| error[i] > T::zero() && error[i] > rounding * self.known_norm(i))
             .collect();
-        let worse = |&a: &usize, &b: &usize| {
+        order.sort_unstable_by(|&a, &b| {
             error[b].partial_cmp(&error[a]).unwrap_or(core::cmp::Ordering::Equal).then(a.cmp(&b))
-        };
-        if count < order.len() {
-            order.select_nth_unstable_by(count, worse);
-            order.truncate(count);
-        }
-        order.sort_unstable_by(worse);
+        });
         order
     }
 
@@ -79,29 +109,52 @@ impl<T: Scalar> Replacement<'_, T> {
             Some(known) => y.iter().zip(known).filter(|(_, k)| **k).map(|(&v, _)| v * v).sum::<T>().sqrt(),
         }
     }
+}
 
-    /// Signal `i`, or else what is missing of it, normalised; `None` if both are near an atom other than `j`.
-    fn fresh_atom(&self, atoms: &[T], i: usize, j: usize) -> Option<Vec<T>> {
-        let dim = self.data.dim;
-        let residual = &self.residual[i * dim..][..dim];
-        let mut signal = vec![T::zero(); dim];
-        if self.data.known.is_some() {
-            let dictionary = Dense::from_column_major(atoms, dim, self.codes.n_atoms()).ok()?;
-            let mut guess = vec![T::zero(); dim];
-            self.codes.add_reconstruction(dictionary, i, T::one(), &mut guess);
-            self.data.filled(i, &mut signal, |f| guess[f]);
-        } else {
-            signal.copy_from_slice(self.data.signal(i));
-        }
-        [&signal[..], residual].into_iter().find_map(|v| {
-            let norm = vecops::norm(v);
-            if !(norm > T::zero() && norm.is_finite()) {
-                return None;
-            }
-            let atom: Vec<T> = v.iter().map(|&x| x / norm).collect();
-            let mut others = atoms.chunks_exact(dim).enumerate().filter(|&(other, _)| other != j);
-            let near = others.any(|(_, a)| vecops::dot(a, &atom).abs() > self.max_coherence);
-            (!near).then_some(atom)
+/// Takes the first of `candidates` and those most like it; `None` when there are none.
+fn cluster<T: Scalar>(parts: &[T], dim: usize, candidates: &mut Vec<usize>) -> Option<Vec<usize>> {
+    let part = |i: usize| &parts[i * dim..][..dim];
+    let first = part(*candidates.first()?);
+    let norm = vecops::norm(first);
+    let mut scored: Vec<(T, usize)> = candidates
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(place, &i)| {
+            let (along, size) = (vecops::dot(first, part(i)).abs() / norm, vecops::norm(part(i)));
+            (if size > T::zero() { along * (along / size) } else { T::zero() }, place)
         })
+        .collect();
+    let count = (CLUSTER - 1).min(scored.len());
+    let better = |a: &(T, usize), b: &(T, usize)| {
+        b.0.partial_cmp(&a.0).unwrap_or(core::cmp::Ordering::Equal).then(a.1.cmp(&b.1))
+    };
+    if count > 0 {
+        scored.select_nth_unstable_by(count - 1, better);
     }
+    scored.truncate(count);
+    let mut places: Vec<usize> = std::iter::once(0).chain(scored.into_iter().map(|s| s.1)).collect();
+    places.sort_unstable();
+    let cluster = places.iter().map(|&place| candidates[place]).collect();
+    for &place in places.iter().rev() {
+        candidates.remove(place);
+    }
+    Some(cluster)
+}
+
+/// The unit vector along which the parts of a cluster vary most about 0; zero if it can't be told.
+fn leading_direction<T: Scalar>(parts: &[T], dim: usize, cluster: &[usize]) -> Result<Vec<T>, LinalgError> {
+    let largest = cluster.iter().map(|&i| vecops::norm_inf(&parts[i * dim..][..dim])).fold(T::zero(), T::max);
+    if !(largest > T::zero() && largest.is_finite()) {
+        return Ok(vec![T::zero(); dim]);
+    }
+    let scaled: Vec<T> =
+        cluster.iter().flat_map(|&i| parts[i * dim..][..dim].iter().map(|&v| v / largest)).collect();
+    let mut outer = vec![T::zero(); dim * dim];
+    for r in scaled.chunks_exact(dim) {
+        for (column, &v) in outer.chunks_exact_mut(dim).zip(r) {
+            vecops::axpy(v, r, column);
+        }
+    }
+    leading_eigenvector(&outer, dim, &scaled[..dim])
 }

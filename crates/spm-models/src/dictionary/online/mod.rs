@@ -26,7 +26,7 @@ use crate::ModelError;
 ///
 /// [`fit`](Self::fit) makes passes over signals in memory, in random order; [`start`](Self::start) takes batches from anywhere. Any [`Coder`]
 /// serves: with [`Omp`] the method minimises an error under a number of atoms, with [`super::LassoCoder`] it is the original. Atoms that few
-/// of the last signals use and near-duplicates give way to signals that are represented worst. The result depends on nothing but
+/// of the last signals use and near-duplicates give way to what the signals that are represented worst lack in common. The result depends on nothing but
 /// signals, options and seed: same bits for any number of threads.
 ///
 /// | option | default | range | meaning |
