@@ -80,6 +80,28 @@ fn inspecting_a_folder() {
 }
 
 #[test]
+fn defective_examples_are_compared_with_going_without() {
+    let f = Folder::new();
+    for k in 0..20 {
+        part(&f, &format!("good/{k:02}.pgm"), k, false);
+    }
+    for k in 0..8 {
+        part(&f, &format!("bad/{k}.pgm"), 50 + k, true);
+    }
+    std::fs::write(f.path("bad/no.png"), "no image").unwrap();
+    let model = f.path("model.spm");
+    let j = json("inspect train {} --defective {} -o {}", &[&f.path("good"), &f.path("bad"), &model], 1);
+    assert_eq!((&j["defective"], &j["skipped"]), (&8.into(), &1.into()));
+    let stage = &j["second_stage"];
+    // The scratch is found without examples: they can't do better, and what is used is no worse.
+    assert!(stage["adopted"].is_boolean() && stage["one_class"]["detected"] == 8);
+    let j = json("inspect score {} {}", &[&model, &f.path("bad")], 1);
+    assert_eq!(j["defective"], 8);
+    let plain = spm("inspect train {} --defective {} -o {}", &[&f.path("good"), &f.path("bad"), &model]);
+    assert!(String::from_utf8(plain.stdout).unwrap().contains("held-out parts"));
+}
+
+#[test]
 fn inspection_refuses_what_makes_no_sense() {
     let f = Folder::new();
     let model = f.path("model.spm");

@@ -7,6 +7,13 @@ use spm_linalg::testing::Rng;
 
 const SIDE: usize = 48;
 
+/// For images as small as these.
+fn small() -> Inspector {
+    let mut inspector = Inspector::default();
+    (inspector.patch, inspector.stride) = (6, 3);
+    inspector
+}
+
 /// A part: a frame and a bar, with smooth light and noise.
 fn part(rng: &mut Rng) -> Vec<f64> {
     let (gain, tilt) = (1.0 + 0.1 * rng.normal::<f64>(), 0.05 * rng.normal::<f64>());
@@ -80,7 +87,7 @@ fn auc(good: &[f64], bad: &[f64]) -> f64 {
 fn scratched_parts_stand_out_and_the_scratch_is_found() {
     let mut rng = Rng::new(1);
     for method in [Method::Gaussian, Method::Dictionary, Method::Combined] {
-        let mut inspector = Inspector::default();
+        let mut inspector = small();
         inspector.method = method;
         let mut draw = |n: usize| (0..n).map(|_| planes(&inspector, part(&mut rng))).collect::<Vec<_>>();
         let (good, unseen) = (draw(30), draw(60));
@@ -132,7 +139,7 @@ fn scratched_parts_stand_out_and_the_scratch_is_found() {
 #[test]
 fn a_texture_is_told_from_a_part_and_its_defects_are_found() {
     let mut rng = Rng::new(2);
-    let inspector = Inspector::default();
+    let inspector = small();
     let good: Vec<Planes> = (0..12).map(|_| planes(&inspector, texture(&mut rng))).collect();
     let model = train(&inspector, &good);
     assert_eq!(model.scope(), Scope::Anywhere);
@@ -153,8 +160,10 @@ fn a_texture_is_told_from_a_part_and_its_defects_are_found() {
         }
     }
     let pixel_auc = auc(&outside, &inside);
-    // A patch is half as wide as the square, so its border is blurred.
-    assert!(pixel_auc > 0.93, "{pixel_auc}");
+    // Patches that overlap the square reach 5 pixels beyond it: 22² − 12² of the 48² − 12² pixels outside may be as strange as those
+    // inside, and lose half of the comparisons on average; all others must lose theirs.
+    let ring = f64::from(22 * 22 - 144) / f64::from(48 * 48 - 144);
+    assert!(pixel_auc > 1.0 - 0.5 * ring, "{pixel_auc}");
     // Any size will do.
     let preparation = inspector.preparation((SIDE, SIDE), 1).unwrap();
     let small =
@@ -165,7 +174,7 @@ fn a_texture_is_told_from_a_part_and_its_defects_are_found() {
 #[test]
 fn registration_finds_shifts_and_undoes_them() {
     let mut rng = Rng::new(3);
-    let mut inspector = Inspector::default();
+    let mut inspector = small();
     let shifted = |data: &[f64], di: usize, dj: usize| -> Vec<f64> {
         (0..SIDE * SIDE)
             .map(|k| {
@@ -203,7 +212,7 @@ fn registration_finds_shifts_and_undoes_them() {
 #[test]
 fn a_look_never_seen_is_told() {
     let mut rng = Rng::new(4);
-    let inspector = Inspector::default();
+    let inspector = small();
     let good: Vec<Planes> = (0..24).map(|_| planes(&inspector, part(&mut rng))).collect();
     let model = train(&inspector, &good);
     // Three times the noise all over.
@@ -215,7 +224,7 @@ fn a_look_never_seen_is_told() {
 #[test]
 fn reconstruction_shows_the_scratch_and_atoms_make_up_a_patch() {
     let mut rng = Rng::new(5);
-    let inspector = Inspector::default();
+    let inspector = small();
     let good: Vec<Planes> = (0..24).map(|_| planes(&inspector, part(&mut rng))).collect();
     let model = train(&inspector, &good);
     let mut image = part(&mut rng);
@@ -243,7 +252,7 @@ fn reconstruction_shows_the_scratch_and_atoms_make_up_a_patch() {
 #[test]
 fn bad_input_is_refused_by_name() {
     let mut rng = Rng::new(6);
-    let inspector = Inspector::default();
+    let inspector = small();
     let preparation = inspector.preparation((SIDE, SIDE), 1).unwrap();
     let good: Vec<Planes> = (0..8).map(|_| planes(&inspector, part(&mut rng))).collect();
     let mut quiet = |_: &'static str, _: f64| ();
@@ -277,7 +286,7 @@ fn bad_input_is_refused_by_name() {
 #[test]
 fn colour_parts_and_both_views_of_light() {
     let mut rng = Rng::new(7);
-    let mut inspector = Inspector::default();
+    let mut inspector = small();
     inspector.light = Light::Both;
     let preparation = inspector.preparation((SIDE, SIDE), 3).unwrap();
     let mut colour = |defect: bool| {
@@ -305,11 +314,14 @@ fn colour_parts_and_both_views_of_light() {
 fn a_saved_model_scores_alike_and_a_damaged_one_is_refused() {
     use spm_models::file;
     let mut rng = Rng::new(8);
-    for method in [Method::Gaussian, Method::Combined] {
-        let mut inspector = Inspector::default();
+    for (method, defective) in [(Method::Gaussian, 0), (Method::Combined, 0), (Method::Gaussian, 12)] {
+        let mut inspector = small();
         (inspector.method, inspector.reach) = (method, 2);
         let good: Vec<Planes> = (0..16).map(|_| planes(&inspector, part(&mut rng))).collect();
-        let model = train(&inspector, &good);
+        let dark: Vec<Planes> = (0..defective).map(|_| planes(&inspector, dull(&mut rng))).collect();
+        let preparation = inspector.preparation((SIDE, SIDE), 1).unwrap();
+        let model = inspector.train_with_defective(preparation, &good, &dark, &mut |_, _| ()).unwrap();
+        assert_eq!(model.comparison().is_some_and(|c| c.adopted), defective > 0);
         let bytes = file::to_bytes(&model).unwrap();
         let back: InspectionModel = file::from_bytes(&bytes).unwrap();
         assert_eq!(back, model);
@@ -325,21 +337,100 @@ fn a_saved_model_scores_alike_and_a_damaged_one_is_refused() {
 #[test]
 fn threads_and_company_do_not_change_a_bit() {
     let mut rng = Rng::new(10);
-    let mut inspector = Inspector::default();
+    let mut inspector = small();
     inspector.method = Method::Combined;
     let good: Vec<Planes> = (0..16).map(|_| planes(&inspector, part(&mut rng))).collect();
+    let bad: Vec<Planes> = (0..12).map(|_| planes(&inspector, dull(&mut rng))).collect();
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let model = train(&inspector, &good);
+            let preparation = inspector.preparation((SIDE, SIDE), 1).unwrap();
+            let model = inspector.train_with_defective(preparation, &good, &bad, &mut |_, _| ()).unwrap();
             let found = model.score(&good).unwrap();
             (model, found)
         })
     };
     let (one, many) = (with(1), with(3));
+    assert!(one.0.comparison().is_some_and(|c| c.adopted));
     assert_eq!(one, many);
     for (k, part) in good.iter().enumerate() {
         let alone = one.0.score(std::slice::from_ref(part)).unwrap();
         assert_eq!(alone[0], one.1[k], "part {k}");
     }
+}
+
+#[test]
+fn a_line_through_the_whole_part_is_a_defect_and_light_is_not() {
+    let mut rng = Rng::new(11);
+    let mut inspector = small();
+    let good: Vec<Planes> = (0..30).map(|_| planes(&inspector, part(&mut rng))).collect();
+    let lined = |rng: &mut Rng, row: bool, at: usize| {
+        let mut image = part(rng);
+        (0..SIDE).for_each(|k| image[if row { at * SIDE + k } else { k * SIDE + at }] *= 0.9);
+        planes(&inspector, image)
+    };
+    let bad: Vec<Planes> = (0..10).map(|k| lined(&mut rng, k % 2 == 0, 9 + 3 * k)).collect();
+    let fine: Vec<Planes> = (0..60).map(|_| planes(&inspector, part(&mut rng))).collect();
+    let model = train(&inspector, &good);
+    let found = model.score(&bad).unwrap();
+    for (k, finding) in found.iter().enumerate() {
+        assert!(finding.p_value < 1e-3, "line {k}: {}", finding.p_value);
+        let region = model.localize(finding, (SIDE, SIDE)).unwrap().regions[0];
+        let (top, left, height, width) = region.bounds;
+        let (first, count) = if k % 2 == 0 { (top, height) } else { (left, width) };
+        assert!((first..first + count).contains(&(9 + 3 * k)), "line {k}: {region:?}");
+    }
+    // Tilts of light are in all of these; the bound is that of the scratches above.
+    assert!(model.score(&fine).unwrap().iter().filter(|f| f.defective).count() < 12);
+    inspector.light = Light::Ignore;
+    let blind = train(&inspector, &good).score(&bad).unwrap();
+    let missed = blind.iter().zip(&found).filter(|(b, f)| b.p_value > f.p_value).count();
+    assert_eq!(missed, bad.len(), "without the lines they are harder to see");
+}
+
+/// A part with less noise than good parts have: nothing about it is strange in the sense of a large deviation.
+fn dull(rng: &mut Rng) -> Vec<f64> {
+    let other = part(rng);
+    let smooth = |k: usize| {
+        let (i, j) = (k / SIDE, k % SIDE);
+        let near = [(i, j), (i, (j + 1).min(SIDE - 1)), ((i + 1).min(SIDE - 1), j)];
+        near.iter().map(|&(i, j)| other[i * SIDE + j]).sum::<f64>() / 3.0
+    };
+    (0..SIDE * SIDE).map(smooth).collect()
+}
+
+#[test]
+fn defective_examples_help_or_change_nothing() {
+    let mut rng = Rng::new(12);
+    let inspector = small();
+    let preparation = inspector.preparation((SIDE, SIDE), 1).unwrap();
+    let draw = |n: usize, make: &mut dyn FnMut() -> Vec<f64>| -> Vec<Planes> {
+        (0..n).map(|_| planes(&inspector, make())).collect()
+    };
+    let good = draw(40, &mut || part(&mut rng));
+    let unseen = draw(60, &mut || part(&mut rng));
+    let bad = draw(24, &mut || dull(&mut rng));
+    let more = draw(60, &mut || dull(&mut rng));
+    let learn = |defective: &[Planes]| {
+        inspector.train_with_defective(preparation, &good, defective, &mut |_, _| ()).unwrap()
+    };
+    let alone = learn(&[]);
+    assert!(alone.comparison().is_none());
+    let scores = |model: &InspectionModel, of: &[Planes]| -> Vec<f64> {
+        model.score(of).unwrap().iter().map(|f| f.score).collect()
+    };
+    let order = |model: &InspectionModel| auc(&scores(model, &unseen), &scores(model, &more));
+
+    let taught = learn(&bad);
+    let comparison = taught.comparison().unwrap();
+    assert!(comparison.adopted && comparison.parts == (40, 24), "{comparison:?}");
+    assert!(comparison.second.log_loss < comparison.one_class.log_loss);
+    assert!(order(&taught) > 0.95 && order(&alone) < 0.8, "{} {}", order(&taught), order(&alone));
+    assert!(taught.score(&unseen).unwrap().iter().filter(|f| f.defective).count() < 12);
+
+    // Good parts given as defective teach nothing: the second stage is not used, and all is as without.
+    let misled = learn(&unseen[..24]);
+    assert!(!misled.comparison().unwrap().adopted);
+    assert_eq!(misled.score(&more).unwrap(), alone.score(&more).unwrap());
+    assert!(inspector.train_with_defective(preparation, &good, &bad[..3], &mut |_, _| ()).is_err());
 }

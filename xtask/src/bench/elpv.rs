@@ -1,4 +1,4 @@
-//! `cargo xtask bench elpv`: defects of solar cells, learned from 60 good cells.
+//! `cargo xtask bench elpv`: defects of solar cells, learned from 60 good cells or from cells with labels.
 
 use std::path::PathBuf;
 
@@ -17,12 +17,15 @@ pub(crate) struct Args {
     /// Seed of the first draw.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Only the methods whose names have this in them.
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 /// Runs the suite and prints its lines.
 pub(super) fn run(args: &Args) -> Outcome {
     let (draws, seed) = (args.draws.to_string(), args.seed.to_string());
-    let lines = program("elpv", &[&args.data.to_string_lossy(), &draws, &seed])?;
+    let lines = program("elpv", &[&args.data.to_string_lossy(), &draws, &seed, &args.only])?;
     lines.lines().for_each(say);
     Ok(())
 }

@@ -5,10 +5,11 @@ use spm_models::oneclass::{GaussianLearner, OneClass, SparseLearner};
 
 use super::calibration::{Calibration, pool};
 use super::detector::{CrossFit, Sampling, cross_fit};
-use super::model::{Expert, InspectionModel, combined, spread};
+use super::model::{Expert, InspectionModel, combined, seen, spread};
 use super::registration::align_all;
+use super::second_stage::{self, SecondStage};
 use super::zscore::PlaceSums;
-use super::{AnyDetector, Lattice, Map, Planes, Preparation, Scope};
+use super::{AnyDetector, Lattice, Map, PatchDetector, Planes, Preparation, Scope, View};
 use crate::{ImageError, par};
 
 /// What models the patches of a place.
@@ -23,16 +24,30 @@ pub enum Method {
     Combined,
 }
 
-/// Whether detectors see what whole rows and columns have in common.
+/// What detectors see of that which whole rows and columns have in common, such as light.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Light {
-    /// No: changes of light and lines that run through the whole part are no defects.
+    /// It is judged apart: smooth changes that good parts have too are no defects, a row or column unlike its neighbours is.
     #[default]
+    Apart,
+    /// Nothing: not even a line through the whole part is a defect.
     Ignore,
-    /// Yes: the planes as they are.
+    /// The planes as they are.
     Keep,
-    /// A detector of either kind, their calibrated scores averaged.
+    /// A detector without and one with it, their calibrated scores averaged.
     Both,
+}
+
+impl Light {
+    /// What experts see; first those that see patches.
+    fn views(self) -> &'static [View] {
+        match self {
+            Self::Apart => &[View::Local, View::Rows, View::Columns],
+            Self::Ignore => &[View::Local],
+            Self::Keep => &[View::Plain],
+            Self::Both => &[View::Local, View::Plain],
+        }
+    }
 }
 
 /// Learns an [`InspectionModel`] from good parts alone.
@@ -40,11 +55,11 @@ pub enum Light {
 /// | option | default | range | meaning |
 /// |---|---|---|---|
 /// | `method` | [`Method::Gaussian`] | | what models patches |
-/// | `light` | [`Light::Ignore`] | | whether what whole rows and columns have in common is seen |
+/// | `light` | [`Light::Apart`] | | what is seen of that which whole rows and columns have in common |
 /// | `scope` | `None`: by held-out evidence | | a model a place, or one for all places |
-/// | `side` | 100 | `> 0` | about how many values the longer side is reduced to |
-/// | `patch` | 6 | `> 0` | side of a patch in reduced values |
-/// | `stride` | 3 | `> 0` | distance of patches |
+/// | `side` | 150 | `> 0` | about how many values the longer side is reduced to |
+/// | `patch` | 8 | `> 0` | side of a patch in reduced values |
+/// | `stride` | 4 | `> 0` | distance of patches |
 /// | `jitter` | 0 | | patches also from this far beside their place: for parts that do not lie exactly alike |
 /// | `reach` | 0: off | | parts are registered, moved by at most this many reduced values |
 /// | `shrinkage` | 0.3 | `> 0` | of the Gaussians |
@@ -61,7 +76,7 @@ pub enum Light {
 pub struct Inspector {
     /// What models the patches of a place.
     pub method: Method,
-    /// Whether detectors see what whole rows and columns have in common.
+    /// What detectors see of that which whole rows and columns have in common.
     pub light: Light,
     /// Where a model holds; `None` to let the evidence decide.
     pub scope: Option<Scope>,
@@ -91,11 +106,11 @@ impl Default for Inspector {
     fn default() -> Self {
         Self {
             method: Method::Gaussian,
-            light: Light::Ignore,
+            light: Light::Apart,
             scope: None,
-            side: 100,
-            patch: 6,
-            stride: 3,
+            side: 150,
+            patch: 8,
+            stride: 4,
             jitter: 0,
             reach: 0,
             shrinkage: 0.3,
@@ -146,6 +161,21 @@ impl Inspector {
         good: &[Planes],
         progress: &mut dyn FnMut(&'static str, f64),
     ) -> Result<InspectionModel, ImageError> {
+        self.train_with_defective(preparation, good, &[], progress)
+    }
+
+    /// As [`train`](Self::train), with examples of defective parts, at least one a fold, from which a [`SecondStage`] is learned. It
+    /// is used only if it does better on parts held out: see [`InspectionModel::comparison`].
+    ///
+    /// # Errors
+    /// As [`train`](Self::train); too few defective parts, or of another size where that matters.
+    pub fn train_with_defective(
+        &self,
+        preparation: Preparation,
+        good: &[Planes],
+        defective: &[Planes],
+        progress: &mut dyn FnMut(&'static str, f64),
+    ) -> Result<InspectionModel, ImageError> {
         self.validate()?;
         check::len("good parts at least", 2 * self.folds, good.len().min(2 * self.folds))?;
         let size = good[0].size();
@@ -159,83 +189,25 @@ impl Inspector {
         };
         let patch = self.patch.min(size.0).min(size.1);
         let lattice = Lattice { channels: preparation.channels, patch, stride: self.stride };
-        let sampling = |scope| Sampling { lattice, scope, jitter: self.jitter, folds: self.folds };
-        let gaussian = GaussianLearner::default().shrinkage(self.shrinkage);
-        let views: &[bool] = match self.light {
-            Light::Ignore => &[true],
-            Light::Keep => &[false],
-            Light::Both => &[true, false],
-        };
-        let seen: Vec<Vec<Planes>> = views
-            .iter()
-            .map(|&detrend| {
-                let view = |p: &Planes| if detrend { p.detrended() } else { p.clone() };
-                par::map(aligned.iter().collect(), view)
-            })
-            .collect();
-        let mut fit = |parts: &[Planes], scope, what| {
-            cross_fit(&gaussian, parts, &sampling(scope), &mut |share| progress(what, share))
-        };
-
-        // The scope, by the Gaussians of the first view.
-        let mut by_scope: Vec<CrossFit<_>> = Vec::new();
-        for scope in self.scope.map_or(vec![Scope::Position, Scope::Anywhere], |s| vec![s]) {
-            by_scope.push(fit(&seen[0], scope, "learning places")?);
-        }
-        let evidence = self.scope.is_none().then(|| {
-            let density = |k: usize| by_scope[k].evidence.unwrap_or(f64::NEG_INFINITY);
-            (density(0), density(1))
-        });
-        let chosen = evidence.map_or(0, |(position, anywhere)| usize::from(anywhere > position));
-        let first = by_scope.swap_remove(chosen);
-        let scope = first.detector.scope;
-
-        let mut found: Vec<(bool, AnyDetector, Vec<Map>)> = Vec::new();
-        if self.method != Method::Dictionary {
-            found.push((views[0], AnyDetector::Gaussian(first.detector), first.unseen));
-            for (&detrend, parts) in views.iter().zip(&seen).skip(1) {
-                let CrossFit { detector, unseen, .. } = fit(parts, scope, "learning places")?;
-                found.push((detrend, AnyDetector::Gaussian(detector), unseen));
-            }
-        }
-        if self.method != Method::Gaussian {
-            let (atoms, k) = if scope == Scope::Position { (24.min(good.len() / 2), 2) } else { ATOMS };
-            let learner = SparseLearner::default().atoms(atoms, k).seed(self.seed);
-            for (&detrend, parts) in views.iter().zip(&seen) {
-                let CrossFit { detector, unseen, .. } =
-                    cross_fit(&learner, parts, &sampling(scope), &mut |s| progress("learning atoms", s))?;
-                found.push((detrend, AnyDetector::Sparse(detector), unseen));
-            }
-        }
-
-        let mut experts = Vec::with_capacity(found.len());
-        let mut pooled = Vec::with_capacity(found.len());
-        let mut z_maps = vec![Vec::with_capacity(found.len()); good.len()];
-        for (detrend, detector, unseen) in found {
-            let sums = PlaceSums::new(&unseen, scope == Scope::Position);
-            let z = par::map(unseen.iter().collect(), |map| sums.without(map).z(map));
-            let pools: Vec<_> = z.iter().map(|m| pool(m, self.top)).collect();
-            let scores: Vec<f64> = pools.iter().map(|p| p.score).collect();
-            let medians: Vec<f64> = pools.iter().map(|p| p.median).collect();
-            experts.push(Expert {
-                detrend,
-                detector,
-                stats: sums.stats(),
-                score: Calibration::new(&scores)?,
-                level: Calibration::new(&medians)?,
-            });
+        let (drafts, evidence) = self.fit(&aligned, lattice, progress)?;
+        let views: Vec<View> = drafts.iter().map(|d| d.view).collect();
+        let (mut experts, mut pooled) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
+        let mut z_maps = vec![Vec::with_capacity(drafts.len()); good.len()];
+        for draft in drafts {
+            let (expert, scores, z) = draft.calibrate(self.top)?;
+            experts.push(expert);
             pooled.push(scores);
             z_maps.iter_mut().zip(z).for_each(|(all, m)| all.push(m));
         }
         let scores: Vec<f64> = (0..good.len()).map(|i| combined(&experts, |e| pooled[e][i])).collect();
-        let peaks: Vec<f64> = z_maps
-            .iter()
-            .map(|z| Ok(spread(z, lattice, size)?.into_iter().map(f64::from).fold(f64::MIN, f64::max)))
-            .collect::<Result<_, ImageError>>()?;
+        let largest = |z: &Vec<Map>| -> Result<f64, ImageError> {
+            Ok(spread(&views, z, lattice, size)?.into_iter().map(f64::from).fold(f64::MIN, f64::max))
+        };
+        let peaks: Vec<f64> =
+            par::map(z_maps.iter().collect(), largest).into_iter().collect::<Result<_, _>>()?;
         let explaining = SparseLearner::default().atoms(ATOMS.0, ATOMS.1).seed(self.seed);
         let dictionary = explaining.fit(&draw(&aligned, lattice)?, lattice.dim())?;
-        progress("calibrating", 1.0);
-        Ok(InspectionModel {
+        let mut model = InspectionModel {
             preparation,
             size,
             top: self.top,
@@ -248,7 +220,111 @@ impl Inspector {
             peak: Calibration::new(&peaks)?,
             evidence,
             good_scores: scores,
-        })
+            second: None,
+            comparison: None,
+        };
+        if !defective.is_empty() {
+            let good: Vec<Vec<f64>> = model
+                .good_scores
+                .iter()
+                .zip(&z_maps)
+                .map(|(&s, z)| second_stage::features(s, &views, z))
+                .collect();
+            let bad: Vec<Vec<f64>> = model
+                .score(defective)?
+                .iter()
+                .map(|f| second_stage::features(f.score, &views, &f.z))
+                .collect();
+            let (second, comparison, scores) = SecondStage::fit(&good, &bad, self.folds, self.false_alarm)?;
+            model.comparison = Some(comparison);
+            if comparison.adopted {
+                model.score = Calibration::new(&scores)?;
+                (model.good_scores, model.second) = (scores, Some(second));
+            }
+        }
+        progress("calibrating", 1.0);
+        Ok(model)
+    }
+
+    /// Detectors for every view, and what was found in favour of a model a place and of one for all places.
+    #[allow(clippy::type_complexity)]
+    fn fit(
+        &self,
+        parts: &[Planes],
+        lattice: Lattice,
+        progress: &mut dyn FnMut(&'static str, f64),
+    ) -> Result<(Vec<Draft>, Option<(f64, f64)>), ImageError> {
+        let gaussian = GaussianLearner::default().shrinkage(self.shrinkage);
+        let sampling = |view: View, scope| {
+            let (_, lattice) = view.lattice(parts[0].size(), lattice);
+            let jitter = if view.is_line() { 0 } else { self.jitter };
+            Sampling { lattice, scope, jitter, folds: self.folds }
+        };
+        let mut scope = self.scope.unwrap_or(Scope::Position);
+        let mut evidence = None;
+        let mut drafts = Vec::new();
+        let views = self.light.views();
+        for (k, (&view, seen)) in views.iter().zip(seen(views, parts, lattice.patch)).enumerate() {
+            let mut normal = |scope| {
+                cross_fit(&gaussian, &seen, &sampling(view, scope), &mut |s| progress("learning places", s))
+            };
+            if k == 0 && self.scope.is_none() {
+                // The first view decides on the scope.
+                let (position, anywhere) = (normal(Scope::Position)?, normal(Scope::Anywhere)?);
+                let density = |fit: &CrossFit<_>| fit.evidence.unwrap_or(f64::NEG_INFINITY);
+                let (a, b) = (density(&position), density(&anywhere));
+                evidence = Some((a, b));
+                scope = if b > a { Scope::Anywhere } else { Scope::Position };
+                if self.method != Method::Dictionary {
+                    drafts.push(Draft::new(
+                        view,
+                        if b > a { anywhere } else { position },
+                        AnyDetector::Gaussian,
+                    ));
+                }
+            } else if self.method != Method::Dictionary || view.is_line() {
+                drafts.push(Draft::new(view, normal(scope)?, AnyDetector::Gaussian));
+            }
+            if self.method != Method::Gaussian && !view.is_line() {
+                let (atoms, k) = if scope == Scope::Position { (24.min(parts.len() / 2), 2) } else { ATOMS };
+                let learner = SparseLearner::default().atoms(atoms, k).seed(self.seed);
+                let fit = cross_fit(&learner, &seen, &sampling(view, scope), &mut |s| {
+                    progress("learning atoms", s)
+                })?;
+                drafts.push(Draft::new(view, fit, AnyDetector::Sparse));
+            }
+        }
+        Ok((drafts, evidence))
+    }
+}
+
+/// A detector with the maps of good parts it has not seen.
+struct Draft {
+    view: View,
+    detector: AnyDetector,
+    unseen: Vec<Map>,
+}
+
+impl Draft {
+    fn new<M>(view: View, fit: CrossFit<M>, kind: fn(PatchDetector<M>) -> AnyDetector) -> Self {
+        Self { view, detector: kind(fit.detector), unseen: fit.unseen }
+    }
+
+    /// The expert, and the scores and z maps of the good parts, each by the statistics of the others.
+    fn calibrate(self, top: f64) -> Result<(Expert, Vec<f64>, Vec<Map>), ImageError> {
+        let sums = PlaceSums::new(&self.unseen, self.detector.scope() == Scope::Position);
+        let z = par::map(self.unseen.iter().collect(), |map| sums.without(map).z(map));
+        let pools: Vec<_> = z.iter().map(|m| pool(m, top)).collect();
+        let scores: Vec<f64> = pools.iter().map(|p| p.score).collect();
+        let medians: Vec<f64> = pools.iter().map(|p| p.median).collect();
+        let expert = Expert {
+            view: self.view,
+            detector: self.detector,
+            stats: sums.stats(),
+            score: Calibration::new(&scores)?,
+            level: Calibration::new(&medians)?,
+        };
+        Ok((expert, scores, z))
     }
 }
 

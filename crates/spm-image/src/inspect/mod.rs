@@ -5,13 +5,15 @@
 //!
 //! 1. [`Preparation`]: means over blocks of pixels, divided by the median brightness. Optionally parts are brought over one
 //!    another ([`Registration`]).
-//! 2. Experts: [`Detector`]s that see the planes without what whole rows and columns have in common, as they are, or both
-//!    ([`Light`]). A detector models the patch at every place of a grid by a Gaussian, by a small dictionary, or both
+//! 2. Experts: [`Detector`]s that each have a [`View`] of the planes: without the medians of rows and columns, these medians
+//!    alone, or the planes as they are ([`Light`]). A detector models the patch at every place of a grid by a Gaussian, by a small dictionary, or both
 //!    ([`Method`]); or one model holds for all places ([`Scope`]). Which of the two is decided by which gives the
 //!    higher density to good parts it has not seen.
 //! 3. Calibration: the good parts are dealt into folds, and each is judged by a detector that has not seen its fold. From these
 //!    maps come the mean and deviation at every place, a z map of every image, the mean of its top share as the
 //!    score, and the [`Calibration`] that turns scores into p-values and a rate of false alarms into a threshold.
+//!
+//! 4. With examples of defective parts, a [`SecondStage`] on top, if it does better on parts held out.
 //!
 //! Everything a detector computes is `f32`: an image has 8 to 16 bits, and a model is half as large.
 //!
@@ -43,6 +45,8 @@ mod model;
 mod planes;
 mod regions;
 mod registration;
+mod second_stage;
+mod view;
 mod zscore;
 
 pub use calibration::{Calibration, Threshold};
@@ -53,3 +57,5 @@ pub use model::{Expert, Finding, InspectionModel, Localization};
 pub use planes::{Planes, Preparation};
 pub use regions::Region;
 pub use registration::Registration;
+pub use second_stage::{Comparison, HeldOut, SecondStage};
+pub use view::View;

@@ -5,8 +5,9 @@ use spm_models::oneclass::SparseNovelty;
 
 use super::calibration::{Calibration, Pooled, Threshold, pool};
 use super::regions::{Region, regions};
+use super::second_stage::{self, Comparison, SecondStage};
 use super::zscore::PlaceStats;
-use super::{AnyDetector, Detector, Lattice, Map, Planes, Preparation, Registration, Scope};
+use super::{AnyDetector, Detector, Lattice, Map, Planes, Preparation, Registration, Scope, View};
 use crate::{Gray, ImageError, par};
 
 /// A detector with its calibration.
@@ -14,8 +15,8 @@ use crate::{Gray, ImageError, par};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Expert {
-    /// Whether it sees planes [without rows and columns](Planes::detrended).
-    pub detrend: bool,
+    /// What it sees.
+    pub view: View,
     /// The detector.
     pub detector: AnyDetector,
     pub(super) stats: PlaceStats,
@@ -41,6 +42,8 @@ pub struct InspectionModel {
     pub(super) peak: Calibration,
     pub(super) evidence: Option<(f64, f64)>,
     pub(super) good_scores: Vec<f64>,
+    pub(super) second: Option<SecondStage>,
+    pub(super) comparison: Option<Comparison>,
 }
 
 /// What is found on a part.
@@ -91,6 +94,11 @@ impl InspectionModel {
         &self.experts
     }
 
+    /// What each expert sees.
+    pub(super) fn views(&self) -> Vec<View> {
+        self.experts.iter().map(|e| e.view).collect()
+    }
+
     /// The places of patches.
     #[must_use]
     pub fn lattice(&self) -> Lattice {
@@ -113,6 +121,12 @@ impl InspectionModel {
     #[must_use]
     pub fn good_scores(&self) -> &[f64] {
         &self.good_scores
+    }
+
+    /// How the second stage compares with the score learned from good parts alone, if defective parts were given.
+    #[must_use]
+    pub fn comparison(&self) -> Option<Comparison> {
+        self.comparison
     }
 
     /// The calibration of scores.
@@ -171,17 +185,13 @@ impl InspectionModel {
         })
         .into_iter()
         .collect::<Result<_, _>>()?;
-        let (plain, shifts): (Vec<Planes>, Vec<_>) = aligned.into_iter().unzip();
-        let detrended = if self.experts.iter().any(|e| e.detrend) {
-            par::map(plain.iter().collect(), |p: &Planes| p.detrended())
-        } else {
-            Vec::new()
-        };
+        let (parts, shifts): (Vec<Planes>, Vec<_>) = aligned.into_iter().unzip();
         let mut z: Vec<Vec<Map>> = vec![Vec::new(); parts.len()];
         let mut pools: Vec<Vec<Pooled>> = vec![Vec::new(); parts.len()];
-        for expert in &self.experts {
-            let maps = expert.detector.maps(if expert.detrend { &detrended } else { &plain })?;
-            let judged = par::map(maps, |map| {
+        let views = self.views();
+        let mut seen = seen(&views, &parts, self.lattice().patch);
+        for (expert, seen) in self.experts.iter().zip(&mut seen) {
+            let judged = par::map(expert.detector.maps(&core::mem::take(seen))?, |map| {
                 let z = expert.stats.z(&map);
                 let pooled = pool(&z, self.top);
                 (z, pooled)
@@ -192,25 +202,24 @@ impl InspectionModel {
             }
         }
         let threshold = self.threshold().value;
-        Ok(z.into_iter()
-            .zip(pools)
-            .zip(shifts)
-            .map(|((z, pools), shift)| {
-                let score = combined(&self.experts, |e| pools[e].score);
-                let raised = (0..pools.len())
-                    .map(|e| self.experts[e].level.standardize(pools[e].median))
-                    .fold(f64::INFINITY, f64::min);
-                Finding {
-                    score,
-                    p_value: self.score.p_value(score),
-                    defective: score > threshold,
-                    raised,
-                    unseen_look: raised > UNSEEN,
-                    shift,
-                    z,
-                }
-            })
-            .collect())
+        let found = par::map(z.into_iter().zip(pools).zip(shifts).collect(), |((z, pools), shift)| {
+            let mut score = combined(&self.experts, |e| pools[e].score);
+            if let Some(second) = &self.second {
+                score = second.score(&second_stage::features(score, &views, &z));
+            }
+            let surface = self.experts.iter().zip(&pools).filter(|(e, _)| !e.view.is_line());
+            let raised = surface.map(|(e, p)| e.level.standardize(p.median)).fold(f64::INFINITY, f64::min);
+            Finding {
+                score,
+                p_value: self.score.p_value(score),
+                defective: score > threshold,
+                raised,
+                unseen_look: raised > UNSEEN,
+                shift,
+                z,
+            }
+        });
+        Ok(found)
     }
 
     /// Where the part that a finding is of is strange. `image` is the size of the image.
@@ -220,7 +229,7 @@ impl InspectionModel {
     pub fn localize(&self, finding: &Finding, image: (usize, usize)) -> Result<Localization, ImageError> {
         let block = self.preparation.block;
         let size = (image.0 / block, image.1 / block);
-        let values = spread(&finding.z, self.lattice(), size)?;
+        let values = spread(&self.views(), &finding.z, self.lattice(), size)?;
         let level = self.peak.threshold(self.false_alarm)?.value as f32;
         let origin = self.preparation.origin(image);
         let found = regions(&values, size.0, size.1, level);
@@ -236,17 +245,23 @@ impl InspectionModel {
         let p = self.preparation;
         check::non_empty("image", p.size.0.min(p.size.1).min(p.channels).min(p.block))?;
         check::non_empty("experts", self.experts.len())?;
+        if self.experts[0].view.is_line() {
+            return Err(LinalgError::Empty { what: "experts that see patches" }.into());
+        }
         let lattice = self.lattice();
         let scope = self.scope();
-        let places = lattice.grid(self.size)?.len();
         for expert in &self.experts {
-            expert.detector.validate(self.size)?;
-            if expert.detector.lattice() != lattice || expert.detector.scope() != scope {
+            let (seen, own) = expert.view.lattice(self.size, lattice);
+            expert.detector.validate(seen)?;
+            if expert.detector.lattice() != own || expert.detector.scope() != scope {
                 return Err(LinalgError::Shape { what: "lattices of experts", expected: 1, got: 2 }.into());
             }
-            expert.stats.validate(places)?;
+            expert.stats.validate(own.grid(seen)?.len())?;
             expert.score.validate()?;
             expert.level.validate()?;
+        }
+        if let Some(second) = &self.second {
+            second.validate(second_stage::count(&self.views()))?;
         }
         check::len("channels of patches", p.channels, lattice.channels)?;
         self.dictionary.validate()?;
@@ -266,28 +281,77 @@ impl InspectionModel {
     }
 }
 
-/// The mean of the standardised scores of the experts.
-pub(super) fn combined(experts: &[Expert], score: impl Fn(usize) -> f64) -> f64 {
-    let sum: f64 = experts.iter().enumerate().map(|(k, e)| e.score.standardize(score(k))).sum();
-    sum / experts.len() as f64
+/// What each view sees of all parts.
+pub(super) fn seen(views: &[View], parts: &[Planes], patch: usize) -> Vec<Vec<Planes>> {
+    let mut out = vec![Vec::with_capacity(parts.len()); views.len()];
+    for part in par::map(parts.iter().collect(), |p| View::all(views, p, patch)) {
+        out.iter_mut().zip(part).for_each(|(all, planes)| all.push(planes));
+    }
+    out
 }
 
-/// The mean over experts and over the patches that cover a value; values between patches get that of the nearest patch above
-/// and left of them.
-pub(super) fn spread(z: &[Map], lattice: Lattice, size: (usize, usize)) -> Result<Vec<f32>, ImageError> {
-    let grid = lattice.grid(size)?;
-    let (mut sum, mut count) = (vec![0.0_f32; size.0 * size.1], vec![0.0_f32; size.0 * size.1]);
-    let reach = lattice.patch.max(lattice.stride);
-    for q in 0..grid.len() {
-        let mut mean = 0.0;
-        for map in z {
-            check::len("places of the map", grid.len(), map.values.len())?;
-            mean += map.values[q] / z.len() as f32;
+/// What the score of an expert of whole lines gives away: lines decide only where they are all but certain, so that their look,
+/// which varies more from part to part than what is local, costs next to no false alarms.
+const LINES: f64 = 2.5;
+
+/// The mean of the standardised scores of the experts that see patches, or that of an expert that sees lines, less
+/// [`LINES`], if it is larger.
+pub(super) fn combined(experts: &[Expert], score: impl Fn(usize) -> f64) -> f64 {
+    let (mut sum, mut count, mut line) = (0.0, 0.0, f64::NEG_INFINITY);
+    for (k, expert) in experts.iter().enumerate() {
+        let own = expert.score.standardize(score(k));
+        if expert.view.is_line() {
+            line = line.max(own - LINES);
+        } else {
+            (sum, count) = (sum + own, count + 1.0);
         }
+    }
+    line.max(sum / count)
+}
+
+/// How strange every value of a part is: the mean over the patches that cover it and the experts that see patches, or over the
+/// runs of medians that cover its row or its column, if that is more.
+///
+/// Values between patches get that of the nearest patch above and left of them.
+pub(super) fn spread(
+    views: &[View],
+    z: &[Map],
+    lattice: Lattice,
+    size: (usize, usize),
+) -> Result<Vec<f32>, ImageError> {
+    let mut surface = vec![0.0_f32; size.0 * size.1];
+    let count = views.iter().filter(|v| !v.is_line()).count() as f32;
+    for (_, map) in views.iter().zip(z).filter(|(v, _)| !v.is_line()) {
+        let own = cover(map, lattice, size, (lattice.patch, lattice.patch))?;
+        surface.iter_mut().zip(own).for_each(|(s, v)| *s += v / count);
+    }
+    for (view, map) in views.iter().zip(z).filter(|(v, _)| v.is_line()) {
+        let (seen, own) = view.lattice(size, lattice);
+        let n = if *view == View::Rows { size.0 } else { size.1 };
+        let line = cover(map, own, (n, 1), (n + 1 - seen.0, 1))?;
+        for (k, s) in surface.iter_mut().enumerate() {
+            *s = s.max(line[if *view == View::Rows { k / size.1 } else { k % size.1 }]);
+        }
+    }
+    Ok(surface)
+}
+
+/// The mean over the places that cover each value of planes of `size`, where a place covers `patch` values down and across.
+fn cover(
+    map: &Map,
+    lattice: Lattice,
+    size: (usize, usize),
+    patch: (usize, usize),
+) -> Result<Vec<f32>, ImageError> {
+    let grid = lattice.grid((size.0 + lattice.patch - patch.0, size.1 + lattice.patch - patch.1))?;
+    check::len("places of the map", grid.len(), map.values.len())?;
+    let (mut sum, mut count) = (vec![0.0_f32; size.0 * size.1], vec![0.0_f32; size.0 * size.1]);
+    let (down, across) = (patch.0.max(lattice.stride), patch.1.max(lattice.stride));
+    for (q, &v) in map.values.iter().enumerate() {
         let (top, left) = grid.corner(q);
-        for i in top..(top + reach).min(size.0) {
-            for k in i * size.1 + left..i * size.1 + (left + reach).min(size.1) {
-                sum[k] += mean;
+        for i in top..(top + down).min(size.0) {
+            for k in i * size.1 + left..i * size.1 + (left + across).min(size.1) {
+                sum[k] += v;
                 count[k] += 1.0;
             }
         }

@@ -55,27 +55,15 @@ impl Planes {
         }
     }
 
-    /// The planes with the median of every row, then of every column taken off: slow changes of light and lines that run
-    /// through the whole part go, what is local stays.
-    #[must_use]
-    pub fn detrended(&self) -> Self {
-        let mut data = self.data.clone();
-        let mut line = Vec::with_capacity(self.height.max(self.width));
-        for plane in data.chunks_exact_mut(self.height * self.width) {
-            for row in plane.chunks_exact_mut(self.width) {
-                line.clear();
-                line.extend_from_slice(row);
-                let middle = median(&mut line);
-                row.iter_mut().for_each(|v| *v -= middle);
-            }
-            for j in 0..self.width {
-                line.clear();
-                line.extend(plane.iter().skip(j).step_by(self.width));
-                let middle = median(&mut line);
-                plane.iter_mut().skip(j).step_by(self.width).for_each(|v| *v -= middle);
-            }
-        }
-        Self { data, ..self.clone() }
+    /// Planes of values known to be finite and of the right number.
+    pub(super) fn from_finite(channels: usize, height: usize, width: usize, data: Vec<f32>) -> Self {
+        debug_assert_eq!(data.len(), channels * height * width);
+        Self { channels, height, width, data }
+    }
+
+    /// Planes of the same shape.
+    pub(super) fn with_data(&self, data: Vec<f32>) -> Self {
+        Self::from_finite(self.channels, self.height, self.width, data)
     }
 
     /// The planes moved by whole pixels, borders repeated: pixel `(i, j)` of the result is `(i + by.0, j + by.1)` of this.
@@ -88,7 +76,7 @@ impl Planes {
                 data.extend((0..self.width).map(|j| row[at(j, by.1, self.width)]));
             }
         }
-        Self { data, ..self.clone() }
+        self.with_data(data)
     }
 }
 

@@ -162,3 +162,90 @@ impl<T: Scalar> Novelty<T> for Gaussian<T> {
         Some(-T::of(0.5) * (d * deviation.exp() + self.log_det + d * T::of(core::f64::consts::TAU.ln())))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use spm_linalg::testing::Rng;
+
+    use super::*;
+
+    /// `xᵀ A⁻¹ x` and `log det A` of a symmetric positive definite matrix by Gaussian elimination.
+    fn quadratic(a: &[f64], x: &[f64]) -> (f64, f64) {
+        let d = x.len();
+        let (mut a, mut b) = (a.to_vec(), x.to_vec());
+        let mut log_det = 0.0;
+        for k in 0..d {
+            log_det += a[k * d + k].ln();
+            for i in k + 1..d {
+                let f = a[i * d + k] / a[k * d + k];
+                (k..d).for_each(|j| a[i * d + j] -= f * a[k * d + j]);
+                b[i] -= f * b[k];
+            }
+        }
+        for i in (0..d).rev() {
+            b[i] = (b[i] - (i + 1..d).map(|j| a[i * d + j] * b[j]).sum::<f64>()) / a[i * d + i];
+        }
+        (x.iter().zip(&b).map(|(x, b)| x * b).sum(), log_det)
+    }
+
+    /// Deviations and densities against sums over signals and elimination, for more and for fewer signals than values.
+    fn agrees_with_the_definition<T: Scalar>(tol: f64) {
+        let (d, shrinkage) = (7, 0.1);
+        let mut rng = Rng::new(1);
+        for n in [3, 40] {
+            let mut signals: Vec<f64> = (0..n * d).map(|_| rng.normal()).collect();
+            signals.chunks_exact_mut(d).for_each(|y| y[1] = 0.5 * y[0] + 0.1 * y[1] + 2.0);
+            let mean: Vec<f64> =
+                (0..d).map(|j| signals.iter().skip(j).step_by(d).sum::<f64>() / n as f64).collect();
+            let mut covariance = vec![0.0; d * d];
+            for y in signals.chunks_exact(d) {
+                for k in 0..d * d {
+                    let (i, j) = (k / d, k % d);
+                    covariance[k] += (y[i] - mean[i]) * (y[j] - mean[j]) / n as f64;
+                }
+            }
+            let trace: f64 = (0..d).map(|j| covariance[j * d + j]).sum();
+            (0..d).for_each(|j| covariance[j * d + j] += shrinkage * trace / d as f64);
+            let cast = |v: &[f64]| v.iter().map(|&v| T::of(v)).collect::<Vec<T>>();
+            let model =
+                GaussianLearner::default().shrinkage(T::of(shrinkage)).fit(&cast(&signals), d).unwrap();
+            model.validate().unwrap();
+            let probes: Vec<f64> = (0..6 * d).map(|_| 2.0 * rng.normal::<f64>()).collect();
+            let mut together = vec![T::zero(); 6];
+            model.deviations_into(&cast(&probes), &mut together).unwrap();
+            for (probe, &deviation) in probes.chunks_exact(d).zip(&together) {
+                let centred: Vec<f64> = probe.iter().zip(&mean).map(|(p, m)| p - m).collect();
+                let (square, log_det) = quadratic(&covariance, &centred);
+                let expected = (square / d as f64).ln();
+                assert!((deviation.as_f64() - expected).abs() < tol, "{deviation} {expected}");
+                let density = -0.5 * (square + log_det + d as f64 * core::f64::consts::TAU.ln());
+                let found = model.log_density(deviation).unwrap().as_f64();
+                assert!((found - density).abs() < tol * density.abs().max(square), "{found} {density}");
+                // One alone takes the other branch.
+                let mut alone = [T::zero()];
+                model.deviations_into(&cast(probe), &mut alone).unwrap();
+                assert!((alone[0] - deviation).as_f64().abs() < tol);
+            }
+        }
+    }
+
+    #[test]
+    fn deviations_are_mahalanobis_distances() {
+        agrees_with_the_definition::<f64>(1e-10);
+        agrees_with_the_definition::<f32>(2e-4);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_and_constant_signals_are_not() {
+        let learner = GaussianLearner::<f64>::default();
+        assert!(learner.fit(&[], 2).is_err() && learner.fit(&[1.0; 3], 2).is_err());
+        assert!(learner.fit(&[1.0, f64::NAN], 2).is_err() && learner.fit(&[1.0], 0).is_err());
+        assert!(learner.shrinkage(0.0).fit(&[1.0, 2.0], 1).is_err());
+        let flat = learner.fit(&[0.5; 8], 2).unwrap();
+        let mut out = [0.0; 2];
+        flat.deviations_into(&[0.5, 0.5, 0.6, 0.5], &mut out).unwrap();
+        assert!(out[0] < out[1] && out.iter().all(|v| v.is_finite()), "{out:?}");
+        assert!(flat.deviations_into(&[0.5; 3], &mut out).is_err());
+    }
+}

@@ -124,3 +124,51 @@ impl<T: Scalar> Novelty<T> for SparseNovelty<T> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use spm_linalg::testing::Rng;
+
+    use super::*;
+
+    /// Signals along two directions of four: what lies in them is no deviation, the rest is all of it.
+    fn what_is_left_over<T: Scalar>(tol: f64) {
+        let mut rng = Rng::new(1);
+        let mut signals = vec![T::zero(); 4 * 30];
+        for (k, y) in signals.chunks_exact_mut(4).enumerate() {
+            y[k % 2] = T::of(1.0 + rng.uniform::<f64>());
+        }
+        let model = SparseLearner::default().atoms(2, 2).fit(&signals, 4).unwrap();
+        model.validate().unwrap();
+        let probe = [3.0, -2.0, 0.6, 0.8].map(T::of);
+        let mut out = [T::zero()];
+        model.deviations_into(&probe, &mut out).unwrap();
+        assert!((out[0].as_f64() - 0.25_f64.ln()).abs() < tol, "{}", out[0]); // (0.36 + 0.64)/4
+        assert_eq!(model.log_density(out[0]), None);
+        let mut inside = vec![T::zero(); 30];
+        model.deviations_into(&signals, &mut inside).unwrap();
+        assert!(inside.iter().all(|v| v.as_f64() < (1e-8_f64).ln()), "{inside:?}");
+        // A signal is judged for itself.
+        let both = [probe.as_slice(), &signals[..4]].concat();
+        let mut pair = [T::zero(); 2];
+        model.deviations_into(&both, &mut pair).unwrap();
+        assert_eq!((pair[0], pair[1]), (out[0], inside[0]));
+    }
+
+    #[test]
+    fn deviations_are_what_atoms_leave_over() {
+        what_is_left_over::<f64>(1e-10);
+        what_is_left_over::<f32>(1e-5);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let learner = SparseLearner::default();
+        assert!(learner.fit(&[] as &[f64], 2).is_err() && learner.fit(&[1.0_f64; 3], 2).is_err());
+        assert!(learner.fit(&[1.0, f64::NAN], 2).is_err());
+        assert!(learner.atoms(2, 0).fit(&[1.0_f64, 2.0], 2).is_err());
+        let model = learner.atoms(1, 1).fit(&[1.0_f64, 2.0, 2.0, 4.0], 2).unwrap();
+        assert!(model.deviations_into(&[1.0], &mut [0.0]).is_err());
+    }
+}

@@ -12,7 +12,7 @@ use sparse_modeling::image::inspect::{
 };
 use sparse_modeling::linalg::Dense;
 
-use super::train::{interval_text, scope_name};
+use super::train::{comparison_text, interval_text, scope_name};
 use crate::outcome::number;
 use crate::plot::{Series, svg};
 
@@ -20,8 +20,12 @@ use crate::plot::{Series, svg};
 #[derive(Debug)]
 pub(super) struct Card {
     name: String,
+    /// The name in two: up to the last slash, and the rest.
+    folder: String,
+    file: String,
     value: f64,
     score: String,
+    p: f64,
     p_value: String,
     defective: bool,
     unseen: bool,
@@ -44,11 +48,16 @@ const REGIONS: usize = 3;
 
 impl Card {
     pub(super) fn new(name: &str, finding: &Finding) -> Self {
+        let (folder, file) = name.split_at(name.rfind(['/', '\\']).map_or(0, |k| k + 1));
+        let p = finding.p_value;
         Self {
             name: name.to_owned(),
+            folder: folder.to_owned(),
+            file: file.to_owned(),
             value: finding.score,
             score: format!("{:.2}", finding.score),
-            p_value: number(finding.p_value),
+            p,
+            p_value: if p < 1e-3 { format!("{p:.1e}") } else { format!("{p:.3}") },
             defective: finding.defective,
             unseen: finding.unseen_look,
             pictures: None,
@@ -64,14 +73,11 @@ impl Card {
     ) -> Self {
         let regions = place.regions.iter().take(REGIONS).map(|r| {
             let (top, left, height, width) = r.bounds;
+            let (bottom, right) = (top + height - 1, left + width - 1);
+            let (i, j) = r.peak;
             format!(
-                "rows {top}–{}, columns {left}–{}: {} pixels, z = {:.1} at ({}, {})",
-                top + height - 1,
-                left + width - 1,
-                r.area,
-                r.peak_z,
-                r.peak.0,
-                r.peak.1
+                "rows {top}–{bottom}, columns {left}–{right}: {} pixels, z = {:.1} at ({i}, {j})",
+                r.area, r.peak_z
             )
         });
         let why = why.map_or_else(String::new, |e| {
@@ -103,9 +109,12 @@ impl Card {
     }
 }
 
-/// What is drawn at full brightness in a residual map: 0.3 of the median brightness, or the largest value above it.
+/// What is drawn at full brightness in a residual map: what one value in two hundred exceeds, at least 0.03 of the median
+/// brightness, so that noise stays dark.
 fn residual_scale(residual: &[f32]) -> f32 {
-    residual.iter().copied().fold(0.3, f32::max)
+    let mut sorted = residual.to_vec();
+    let rank = sorted.len() - 1 - sorted.len() / 200;
+    sorted.select_nth_unstable_by(rank, f32::total_cmp).1.max(0.03)
 }
 
 #[derive(Template)]
@@ -122,6 +131,7 @@ struct Page<'a> {
     false_alarm: String,
     interval: String,
     scope: &'static str,
+    second: String,
     good: usize,
     histogram: String,
     atoms: Option<String>,
@@ -150,6 +160,7 @@ pub(super) fn html(model: &InspectionModel, cards: &[Card], skipped: usize) -> S
         false_alarm: format!("{} %", number(100.0 * threshold.false_alarm)),
         interval: interval_text(&threshold, model.good_scores().len()),
         scope: scope_name(model.scope()),
+        second: model.comparison().iter().flat_map(comparison_text).collect::<Vec<_>>().join("; "),
         good: model.good_scores().len(),
         histogram: histogram(model.good_scores(), cards, threshold.value),
         atoms,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
 use sparse_modeling::image::inspect::{Finding, InspectionModel, Localization};
 use sparse_modeling::models::file;
 use sparse_modeling::solvers::Status;
@@ -168,13 +169,11 @@ fn write_report(
     let mut order: Vec<usize> = (0..judged.len()).collect();
     order.sort_by(|&a, &b| judged[b].finding.score.total_cmp(&judged[a].finding.score));
     let bar = ctx.progress.bar(args.report_images.min(order.len()), "report");
-    let mut cards: Vec<Card> = Vec::with_capacity(judged.len());
-    for (rank, &i) in order.iter().enumerate() {
+    let card = |(rank, &i): (usize, &usize)| -> Result<Card, CliError> {
         let Judged { name, finding, path } = &judged[i];
         let card = Card::new(name, finding);
         if rank >= args.report_images {
-            cards.push(card);
-            continue;
+            return Ok(card);
         }
         let entry = Entry { name: name.clone(), path: path.clone() };
         let (planes, size) =
@@ -183,9 +182,10 @@ fn write_report(
         let place: Localization = model.localize(&again, size)?;
         let made = model.reconstruct(&planes)?;
         let why = place.regions.first().map(|r| model.explain(&planes, r)).transpose()?;
-        cards.push(card.with_pictures(&planes, &place, &made, why.as_ref()));
         bar.inc(1);
-    }
+        Ok(card.with_pictures(&planes, &place, &made, why.as_ref()))
+    };
+    let cards: Vec<Card> = order.par_iter().enumerate().map(card).collect::<Result<_, _>>()?;
     bar.finish_and_clear();
     write_atomically(path, report::html(model, &cards, skipped).as_bytes())
 }

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use sparse_modeling::image::inspect::{Inspector, Light, Method, Scope, Threshold};
+use serde_json::json;
+use sparse_modeling::image::inspect::{
+    Comparison, HeldOut, Inspector, Light, Method, Planes, Preparation, Scope, Threshold,
+};
 use sparse_modeling::models::file;
 use sparse_modeling::solvers::Status;
 
-use super::files::{BATCH, first_shape, list, prepare_all, report_bad};
+use super::files::{BATCH, Entry, first_shape, list, prepare_all, report_bad};
 use super::rate;
 use crate::Context;
 use crate::args::count;
@@ -27,14 +30,19 @@ pub(crate) struct Args {
     /// Where the model goes.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Examples of defective parts: a folder, or a text file with a path a line. What is learned from them is used if it does
+    /// better on parts held out.
+    #[arg(long, value_name = "PATH")]
+    defective: Option<PathBuf>,
     /// Share of good parts that may be called defective, such as 0.01 or 1%.
     #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = rate)]
     false_alarm: f64,
     /// What models the patches of a place.
     #[arg(long, value_enum, default_value = "gaussian")]
     method: MethodName,
-    /// Whether changes of light and lines through whole rows and columns are ignored, seen, or judged both ways.
-    #[arg(long, value_enum, default_value = "ignore")]
+    /// What whole rows and columns have in common: judged apart (smooth light is no defect, a line is), ignored (no line is a
+    /// defect), kept in the picture, or both of the latter.
+    #[arg(long, value_enum, default_value = "apart")]
     light: LightName,
     /// A model for every place (parts that lie alike), one for all places (textures), or whichever explains unseen good
     /// parts better.
@@ -66,6 +74,7 @@ enum MethodName {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LightName {
+    Apart,
     Ignore,
     Keep,
     Both,
@@ -87,6 +96,7 @@ impl Args {
             MethodName::Combined => Method::Combined,
         };
         inspector.light = match self.light {
+            LightName::Apart => Light::Apart,
             LightName::Ignore => Light::Ignore,
             LightName::Keep => Light::Keep,
             LightName::Both => Light::Both,
@@ -108,33 +118,19 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let (size, channels) = first_shape(&entries)?;
     let preparation = inspector.preparation(size, channels)?;
     inspector.reach = args.register.div_ceil(preparation.block());
-    let bar = ctx.progress.bar(entries.len(), "reading");
-    let (mut parts, mut skipped) = (Vec::with_capacity(entries.len()), 0);
-    for batch in entries.chunks(BATCH) {
-        for (entry, prepared) in batch.iter().zip(prepare_all(batch, &preparation)) {
-            match prepared {
-                Ok((planes, found)) if found == size => parts.push(planes),
-                Ok((_, found)) => {
-                    let message = format!(
-                        "{} x {} pixels, the first image has {} x {}",
-                        found.0, found.1, size.0, size.1
-                    );
-                    report_bad(&CliError::file(&entry.path, message));
-                    skipped += 1;
-                }
-                Err(e) => {
-                    report_bad(&e);
-                    skipped += 1;
-                }
-            }
+    let (parts, mut skipped) = read_parts(&entries, &preparation, ctx);
+    let defective = match &args.defective {
+        Some(source) => {
+            let (found, left_out) = read_parts(&list(source)?, &preparation, ctx);
+            skipped += left_out;
+            found
         }
-        bar.inc(batch.len() as u64);
-    }
-    bar.finish_and_clear();
+        None => Vec::new(),
+    };
     let start = Instant::now();
     let bar = ctx.progress.bar(100, "learning");
     let model = inspector
-        .train(preparation, &parts, &mut |what, share| {
+        .train_with_defective(preparation, &parts, &defective, &mut |what, share| {
             bar.set_message(what);
             bar.set_position((100.0 * share) as u64);
         })
@@ -165,8 +161,59 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
             vec![threshold.interval.0, threshold.interval.1],
             vec![interval_text(&threshold, parts.len())],
         )
+        .set("defective", defective.len())
+        .set_shown(
+            "second_stage",
+            model.comparison().map(|c| comparison_json(&c)),
+            model.comparison().iter().flat_map(comparison_text).collect(),
+        )
         .bad_files(skipped)
         .seconds(elapsed))
+}
+
+/// Parts of the size that the model learns from, and how many files were left out.
+fn read_parts(entries: &[Entry], preparation: &Preparation, ctx: &Context) -> (Vec<Planes>, usize) {
+    let size = preparation.image_size();
+    let bar = ctx.progress.bar(entries.len(), "reading");
+    let (mut parts, mut skipped) = (Vec::with_capacity(entries.len()), 0);
+    for batch in entries.chunks(BATCH) {
+        for (entry, prepared) in batch.iter().zip(prepare_all(batch, preparation)) {
+            let prepared = prepared.and_then(|(planes, found)| {
+                let message = || {
+                    format!("{} x {} pixels, the first image has {} x {}", found.0, found.1, size.0, size.1)
+                };
+                if found == size { Ok(planes) } else { Err(CliError::file(&entry.path, message())) }
+            });
+            match prepared {
+                Ok(planes) => parts.push(planes),
+                Err(e) => {
+                    report_bad(&e);
+                    skipped += 1;
+                }
+            }
+        }
+        bar.inc(batch.len() as u64);
+    }
+    bar.finish_and_clear();
+    (parts, skipped)
+}
+
+fn comparison_json(c: &Comparison) -> serde_json::Value {
+    let held_out = |h: &HeldOut| json!({ "log_loss": h.log_loss, "detected": h.detected, "false_alarms": h.false_alarms });
+    json!({ "adopted": c.adopted, "one_class": held_out(&c.one_class), "second": held_out(&c.second) })
+}
+
+/// What the defective parts were good for.
+pub(super) fn comparison_text(c: &Comparison) -> Vec<String> {
+    let held_out = |h: &HeldOut| {
+        format!("finds {} of {} with {} false alarms of {}", h.detected, c.parts.1, h.false_alarms, c.parts.0)
+    };
+    let verdict = if c.adopted { "used" } else { "not used: held-out parts do not show that it is better" };
+    vec![
+        verdict.to_owned(),
+        format!("on held-out parts it {}", held_out(&c.second)),
+        format!("good parts alone: {}", held_out(&c.one_class)),
+    ]
 }
 
 /// How sure the rate of false alarms is.
