@@ -75,7 +75,10 @@ fn curvature_of_a_noisy_bone() {
         assert_eq!(notch.len(), 1, "seed {seed}: {:?}", p.parts);
         assert!((notch[0] / 16.0 - 1.0).abs() < 0.08, "seed {seed}: {notch:?}");
     }
-    assert!(error < 0.006 && error < 0.8 * gauss && smooth < gauss && raw > 0.08);
+    // A boundary off by d pixels costs d times the square of its step of curvature. The squares of the twelve steps are 0.056 together:
+    // half a pixel off each, on an outline 760 long, is an error of 0.0061.
+    let bound = (0.5 * 0.056 / shape.length()).sqrt();
+    assert!(error < bound && error < 0.8 * gauss && smooth < gauss && raw > 0.08, "{error} {gauss}");
 }
 
 fn disc(size: usize, radius: f64, centre: [f64; 2]) -> Gray<f64> {
@@ -92,7 +95,11 @@ fn circles_ellipses_and_rounded_rectangles() {
         let image = noisy(&disc(80, radius, [39.3, 40.1]), noise, 1);
         let contour = Outline::new().find(image.view()).unwrap();
         let p = Curvature::new().of(&contour).unwrap();
-        assert!(p.parts.iter().all(|a| (a.radius() / radius - 1.0).abs() < 0.05), "{radius}: {:?}", p.parts);
+        // One part, whose radius is that of the length. Noise e of the points across the curve lengthens chords of length 1 by e², and
+        // total variation leaves e < 0.08 of the noise: 0.64 %; pixels and chords add less than 0.3 %.
+        assert_eq!(p.parts.len(), 1);
+        assert!((p.parts[0].radius() / radius - 1.0).abs() < 0.01, "{radius}: {:?}", p.parts);
+        assert!(p.curvature().iter().all(|k| (k * p.parts[0].radius() - 1.0).abs() < 1e-9));
         assert!((contour.area() / (std::f64::consts::PI * radius * radius) - 1.0).abs() < 0.02);
     }
     // An ellipse has no arcs: the parts approximate a curvature between b / a² and a / b².

@@ -211,15 +211,31 @@ pub struct CurvatureProfile {
 }
 
 impl CurvatureProfile {
-    /// The curvature of the part at each point.
+    /// The mean curvature of the parts half way to the neighbours of each point: where a part ends between two points, both know.
     #[must_use]
     pub fn curvature(&self) -> Vec<f64> {
-        let last = self.parts.len() - 1;
-        let at = |s: f64| {
-            let k = self.parts.partition_point(|p| p.start <= s);
-            self.parts[k.checked_sub(1).unwrap_or(last)].curvature
+        // The angle by which the outline has turned at the start of each part, and after the last.
+        let m = self.parts.len();
+        let width = |k: usize| {
+            let end = if k + 1 < m { self.parts[k + 1].start } else { self.parts[0].start + self.length };
+            end - self.parts[k].start
         };
-        self.arc_length.iter().map(|&s| at(s)).collect()
+        let mut turned = vec![0.0];
+        (0..m).for_each(|k| turned.push(turned[k] + self.parts[k].curvature * width(k)));
+        let turn = |s: f64| {
+            let rounds = ((s - self.parts[0].start) / self.length).floor();
+            let s = s - rounds * self.length;
+            let k = self.parts.partition_point(|p| p.start <= s).clamp(1, m) - 1;
+            rounds * turned[m] + turned[k] + self.parts[k].curvature * (s - self.parts[k].start)
+        };
+        let (n, s) = (self.arc_length.len(), &self.arc_length);
+        let middle = |i: usize| 0.5 * (s[i] + if i + 1 < n { s[i + 1] } else { s[0] + self.length });
+        (0..n)
+            .map(|i| {
+                let (from, to) = (if i > 0 { middle(i - 1) } else { middle(n - 1) - self.length }, middle(i));
+                (turn(to) - turn(from)) / (to - from)
+            })
+            .collect()
     }
 
     /// The point at an arc length from 0 to [`length`](Self::length); beyond, round the curve.
