@@ -16,6 +16,10 @@ fn small() -> Inspector {
 
 /// A part: a frame and a bar, with smooth light and noise.
 fn part(rng: &mut Rng) -> Vec<f64> {
+    noisy_part(rng, 0.02)
+}
+
+fn noisy_part(rng: &mut Rng, noise: f64) -> Vec<f64> {
     let (gain, tilt) = (1.0 + 0.1 * rng.normal::<f64>(), 0.05 * rng.normal::<f64>());
     (0..SIDE * SIDE)
         .map(|k| {
@@ -29,7 +33,7 @@ fn part(rng: &mut Rng) -> Vec<f64> {
             } else {
                 0.5
             };
-            gain * clean * (1.0 + tilt * (j as f64 / SIDE as f64 - 0.5)) + 0.02 * rng.normal::<f64>()
+            gain * clean * (1.0 + tilt * (j as f64 / SIDE as f64 - 0.5)) + noise * rng.normal::<f64>()
         })
         .collect()
 }
@@ -390,13 +394,7 @@ fn a_line_through_the_whole_part_is_a_defect_and_light_is_not() {
 
 /// A part with less noise than good parts have: nothing about it is strange in the sense of a large deviation.
 fn dull(rng: &mut Rng) -> Vec<f64> {
-    let other = part(rng);
-    let smooth = |k: usize| {
-        let (i, j) = (k / SIDE, k % SIDE);
-        let near = [(i, j), (i, (j + 1).min(SIDE - 1)), ((i + 1).min(SIDE - 1), j)];
-        near.iter().map(|&(i, j)| other[i * SIDE + j]).sum::<f64>() / 3.0
-    };
-    (0..SIDE * SIDE).map(smooth).collect()
+    noisy_part(rng, 0.012)
 }
 
 #[test]

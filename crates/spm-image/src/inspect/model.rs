@@ -310,7 +310,7 @@ pub(super) fn combined(experts: &[Expert], score: impl Fn(usize) -> f64) -> f64 
 }
 
 /// How strange every value of a part is: the mean over the patches that cover it and the experts that see patches, or over the
-/// runs of medians that cover its row or its column, if that is more.
+/// runs of medians that cover its row or its column, less [`LINES`], if that is more.
 ///
 /// Values between patches get that of the nearest patch above and left of them.
 pub(super) fn spread(
@@ -330,7 +330,7 @@ pub(super) fn spread(
         let n = if *view == View::Rows { size.0 } else { size.1 };
         let line = cover(map, own, (n, 1), (n + 1 - seen.0, 1))?;
         for (k, s) in surface.iter_mut().enumerate() {
-            *s = s.max(line[if *view == View::Rows { k / size.1 } else { k % size.1 }]);
+            *s = s.max(line[if *view == View::Rows { k / size.1 } else { k % size.1 }] - LINES as f32);
         }
     }
     Ok(surface)
