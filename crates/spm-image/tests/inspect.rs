@@ -370,7 +370,7 @@ fn a_line_through_the_whole_part_is_a_defect_and_light_is_not() {
     let good: Vec<Planes> = (0..30).map(|_| planes(&inspector, part(&mut rng))).collect();
     let lined = |rng: &mut Rng, row: bool, at: usize| {
         let mut image = part(rng);
-        (0..SIDE).for_each(|k| image[if row { at * SIDE + k } else { k * SIDE + at }] *= 0.9);
+        (0..SIDE).for_each(|k| image[if row { at * SIDE + k } else { k * SIDE + at }] *= 0.7);
         planes(&inspector, image)
     };
     let bad: Vec<Planes> = (0..10).map(|k| lined(&mut rng, k % 2 == 0, 9 + 3 * k)).collect();
@@ -394,7 +394,7 @@ fn a_line_through_the_whole_part_is_a_defect_and_light_is_not() {
 
 /// A part with less noise than good parts have: nothing about it is strange in the sense of a large deviation.
 fn dull(rng: &mut Rng) -> Vec<f64> {
-    noisy_part(rng, 0.012)
+    noisy_part(rng, 0.006)
 }
 
 #[test]

@@ -168,7 +168,8 @@ impl Inspector {
     /// is used only if it does better on parts held out: see [`InspectionModel::comparison`].
     ///
     /// # Errors
-    /// As [`train`](Self::train); too few defective parts, or of another size where that matters.
+    /// As [`train`](Self::train), which needs enough parts without each fold too; too few defective parts, or of another size where
+    /// that matters.
     pub fn train_with_defective(
         &self,
         preparation: Preparation,
@@ -224,17 +225,7 @@ impl Inspector {
             comparison: None,
         };
         if !defective.is_empty() {
-            let good: Vec<Vec<f64>> = model
-                .good_scores
-                .iter()
-                .zip(&z_maps)
-                .map(|(&s, z)| second_stage::features(s, &views, z))
-                .collect();
-            let bad: Vec<Vec<f64>> = model
-                .score(defective)?
-                .iter()
-                .map(|f| second_stage::features(f.score, &views, &f.z))
-                .collect();
+            let (good, bad) = self.features(&model, good, defective)?;
             let (second, comparison, scores) = SecondStage::fit(&good, &bad, self.folds, self.false_alarm)?;
             model.comparison = Some(comparison);
             if comparison.adopted {
@@ -244,6 +235,33 @@ impl Inspector {
         }
         progress("calibrating", 1.0);
         Ok(model)
+    }
+
+    /// The features of good and of defective parts, each by a model of the good parts of the other folds, so that neither kind is
+    /// better known than the other.
+    #[allow(clippy::type_complexity)]
+    fn features(
+        &self,
+        model: &InspectionModel,
+        good: &[Planes],
+        defective: &[Planes],
+    ) -> Result<(Vec<Vec<f64>>, Vec<Vec<f64>>), ImageError> {
+        let alike = Self { scope: Some(model.scope()), ..*self };
+        let (views, mut out) =
+            (model.views(), (vec![Vec::new(); good.len()], vec![Vec::new(); defective.len()]));
+        for fold in 0..self.folds {
+            let pick = |of: &[Planes], held: bool| -> Vec<Planes> {
+                let of_fold = |i: usize| (i % self.folds == fold) == held;
+                of.iter().enumerate().filter(|(i, _)| of_fold(*i)).map(|(_, p)| p.clone()).collect()
+            };
+            let learned = alike.train(model.preparation, &pick(good, false), &mut |_, _| ())?;
+            for (parts, features) in [(good, &mut out.0), (defective, &mut out.1)] {
+                for (k, found) in learned.score(&pick(parts, true))?.iter().enumerate() {
+                    features[fold + k * self.folds] = second_stage::features(found.score, &views, &found.z);
+                }
+            }
+        }
+        Ok(out)
     }
 
     /// Detectors for every view, and what was found in favour of a model a place and of one for all places.
