@@ -30,7 +30,7 @@ pub struct Comparison {
     pub one_class: HeldOut,
     /// By the second stage.
     pub second: HeldOut,
-    /// Whether the second stage is used: its log loss is less by more than the standard error of the difference, and it
+    /// Whether the second stage is used: its log loss is less by more than two standard errors of the difference, and it
     /// decides as many held-out parts rightly.
     pub adopted: bool,
 }
@@ -181,7 +181,7 @@ impl SecondStage {
         let gains: Vec<f64> = before.iter().zip(&after).map(|(b, a)| b - a).collect();
         let error = Calibration::new(&gains)?.deviation / (gains.len() as f64).sqrt();
         let right = |h: HeldOut| h.detected + good.len() - h.false_alarms;
-        let adopted = mean(&gains) > error && right(second) >= right(one_class);
+        let adopted = mean(&gains) > 2.0 * error && right(second) >= right(one_class);
         let comparison = Comparison { parts: (good.len(), defective.len()), one_class, second, adopted };
 
         let calibration = Calibration::new(&predictors[..good.len()])?;
