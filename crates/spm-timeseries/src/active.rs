@@ -3,9 +3,10 @@
 use spm_linalg::{LinearOperator, Workspace};
 
 use crate::double::Double;
+use crate::dual::Dual;
 use crate::problem::Problem;
 use crate::restricted::Restricted;
-use crate::spline::{Dual, SplineSpace};
+use crate::spline::SplineSpace;
 
 /// Attempts at dropping knots that the data don't determine.
 const DROPS: usize = 8;

@@ -6,6 +6,7 @@ mod changepoint;
 mod cv;
 mod diagnostics;
 mod double;
+mod dual;
 mod error;
 mod fused;
 mod graph;
