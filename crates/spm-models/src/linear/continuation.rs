@@ -38,6 +38,7 @@ impl<'r, 's, 'y, T: Scalar, X: DesignMatrix<T>> Continuation<'r, 's, 'y, T, X> {
     pub(super) fn new(
         spec: &'s Spec<'_, T>,
         cd: &'r mut CoordinateDescent<'y, T, X, FeaturePenalty<'s, T>>,
+        bounds: Option<&'s [(T, T)]>,
         top: T,
         objective_at_zero: T,
     ) -> Result<Self, ModelError> {
@@ -46,11 +47,11 @@ impl<'r, 's, 'y, T: Scalar, X: DesignMatrix<T>> Continuation<'r, 's, 'y, T, X> {
         let mut alpha = top * fall;
         while alpha * fall > spec.alpha.max(top * T::of(LEAST)) {
             let gap = (T::of(ROUGH) * alpha / top).max(spec.tol) * objective_at_zero;
-            ahead.push((alpha, spec.penalty(alpha)?, gap));
+            ahead.push((alpha, spec.penalty(alpha, bounds)?, gap));
             alpha *= fall;
         }
         if !ahead.is_empty() {
-            ahead.push((spec.alpha, spec.penalty(spec.alpha)?, T::zero()));
+            ahead.push((spec.alpha, spec.penalty(spec.alpha, bounds)?, T::zero()));
             ahead.reverse();
         }
         let mut this = Self { cd, ahead, present: None, on_this: 0, iter: 0 };

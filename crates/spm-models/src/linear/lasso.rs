@@ -21,6 +21,7 @@ use crate::{Design, Fit, ModelError, Xy};
 /// | `standardize` | false | | penalise the coefficients of columns scaled to unit (weighted, population) deviation |
 /// | `positive` | false | | only coefficients `>= 0` |
 /// | `penalty_weights` | none | `>= 0`, length p | factor of the penalty of each feature; 0 = unpenalised |
+/// | `bounds` | none | lower `<= 0 <=` upper, length p, infinite allowed | bounds of each coefficient, in the units of the data |
 /// | `tol` | 1e-6 (1.2e-4 in `f32`) | `> 0` | duality gap relative to the objective at zero |
 /// | `max_iter` | 100 000 | | iterations (epochs) |
 /// | `solver` | [`Solver::Auto`] | | the algorithm |
@@ -59,6 +60,9 @@ pub struct Lasso<T = f64> {
     pub positive: bool,
     /// A factor of the penalty for each feature, length p, `>= 0`; 0 leaves a feature unpenalised.
     pub penalty_weights: Option<Vec<T>>,
+    /// The least (`<= 0`) and the largest (`>= 0`) value of each coefficient in the units of the data, length p; both
+    /// may be infinite, and `(0, 0)` leaves a feature out. `positive` raises all lower ones to 0.
+    pub bounds: Option<Vec<(T, T)>>,
     /// Stop when the duality gap is at most `tol` times the objective at zero.
     pub tol: T,
     /// At most this many iterations (epochs of coordinate descent).
@@ -77,6 +81,7 @@ impl<T: Scalar> Lasso<T> {
             standardize: false,
             positive: false,
             penalty_weights: None,
+            bounds: None,
             tol: default_tol(),
             max_iter: 100_000,
             solver: Solver::Auto,
@@ -132,6 +137,13 @@ impl<T: Scalar> Lasso<T> {
         self
     }
 
+    /// Sets the bounds of the coefficients, lower and upper.
+    #[must_use]
+    pub fn bounds(mut self, bounds: Vec<(T, T)>) -> Self {
+        self.bounds = Some(bounds);
+        self
+    }
+
     /// Checks the options alone.
     ///
     /// # Errors
@@ -181,6 +193,7 @@ impl<T: Scalar> Lasso<T> {
             standardize: self.standardize,
             positive: self.positive,
             penalty_weights: self.penalty_weights.as_deref(),
+            bounds: self.bounds.as_deref(),
             tol: self.tol,
             max_iter: self.max_iter,
             solver: self.solver,

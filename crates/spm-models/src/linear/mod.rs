@@ -1,6 +1,7 @@
 //! Sparse linear regression.
 
 mod blocks;
+mod concave;
 mod continuation;
 mod elastic_net;
 mod fitted;
@@ -24,6 +25,7 @@ mod structure;
 
 use std::time::Duration;
 
+pub use concave::{Concave, ConcaveRegression, ConcaveStart, FittedConcave};
 pub use elastic_net::ElasticNet;
 pub use fitted::FittedLinear;
 pub use generalized_lasso::{FittedGeneralized, GeneralizedLasso};

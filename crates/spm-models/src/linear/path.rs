@@ -361,14 +361,16 @@ struct Walk<'a, T, X> {
 impl<T: Scalar, X: DesignMatrix<T>> Walk<'_, T, X> {
     fn along(self, spec: &Spec<'_, T>, grid: Grid<'_, T>) -> Result<FittedPath<T>, ModelError> {
         let p = self.x.ncols();
-        let alphas = grid.below(|| spec.alpha_max_of(&self.x, self.y, self.c, self.product))?;
+        let alphas =
+            grid.below(|| spec.alpha_max_of(&self.x, self.y, self.c, self.product, &self.units.scales))?;
         let objective_at_zero = T::of(0.5) * self.c * vecops::sq_norm(self.y);
         let mut order: Vec<usize> = (0..alphas.len()).collect();
         order.sort_by(|&a, &b| {
             alphas[b].partial_cmp(&alphas[a]).unwrap_or(core::cmp::Ordering::Equal).then(a.cmp(&b))
         });
         let mut before = alphas[order[0]];
-        let penalty = spec.penalty(before)?;
+        let bounds = spec.scaled_bounds(&self.units.scales);
+        let penalty = spec.penalty(before, bounds.as_deref())?;
         let mut cd = CoordinateDescent::with_product(self.x, self.y, self.c, penalty, self.product)?;
         let mut points: Vec<Option<PathPoint<T>>> = vec![None; alphas.len()];
         for (step, &k) in order.iter().enumerate() {
@@ -377,7 +379,7 @@ impl<T: Scalar, X: DesignMatrix<T>> Walk<'_, T, X> {
                 points[k] = points[order[step - 1]].clone();
                 continue;
             }
-            let penalty = spec.penalty(alpha)?;
+            let penalty = spec.penalty(alpha, bounds.as_deref())?;
             if step > 0 {
                 cd.restart(penalty.clone(), look_ahead(before, alpha))?;
             }
@@ -391,7 +393,8 @@ impl<T: Scalar, X: DesignMatrix<T>> Walk<'_, T, X> {
             if report.status == Status::MaxIterations && certificate.gap() <= spec.tol * objective_at_zero {
                 report.status = Status::Converged;
             }
-            let (nonzeros, intercept) = self.units.undo(cd.iterate());
+            let (mut nonzeros, intercept) = self.units.undo(cd.iterate());
+            nonzeros.iter_mut().for_each(|(j, w)| *w = spec.clamp(*j, *w));
             let loss = certificate.primal - penalty.value(cd.iterate());
             points[k] = Some(PathPoint {
                 alpha,

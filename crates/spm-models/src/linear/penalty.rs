@@ -2,7 +2,7 @@
 
 use spm_linalg::{Facts, LinalgError, MemStack, Prox, Scalar, SeparableProx, check, vecops};
 
-/// `g(w) = Σ_j v_j (l1 |w_j| + l2/2 w_j²)`, `+∞` if `non_negative` and some `w_j < 0`.
+/// `g(w) = Σ_j v_j (l1 |w_j| + l2/2 w_j²)`, `+∞` if some `w_j` is outside its range, which holds 0.
 ///
 /// `v` are the penalty weights, 1 if absent; a weight 0 leaves its feature unpenalised.
 #[derive(Debug, Clone)]
@@ -10,7 +10,16 @@ pub(crate) struct FeaturePenalty<'a, T> {
     l1: T,
     l2: T,
     weights: Option<&'a [T]>,
-    non_negative: bool,
+    range: Range<'a, T>,
+}
+
+/// Which coefficients are allowed.
+#[derive(Debug, Clone, Copy)]
+enum Range<'a, T> {
+    All,
+    NonNegative,
+    /// Lower bounds `<= 0`, upper bounds `>= 0`.
+    Box(&'a [(T, T)]),
 }
 
 impl<'a, T: Scalar> FeaturePenalty<'a, T> {
@@ -22,7 +31,14 @@ impl<'a, T: Scalar> FeaturePenalty<'a, T> {
     ) -> Result<Self, LinalgError> {
         check::non_negative("alpha · l1_ratio", l1)?;
         check::non_negative("alpha · (1 − l1_ratio)", l2)?;
-        Ok(Self { l1, l2, weights, non_negative })
+        let range = if non_negative { Range::NonNegative } else { Range::All };
+        Ok(Self { l1, l2, weights, range })
+    }
+
+    /// Allows only coefficients between the lower bounds, `<= 0`, and the upper ones, `>= 0`; both may be infinite.
+    pub(crate) fn within(mut self, bounds: &'a [(T, T)]) -> Self {
+        self.range = Range::Box(bounds);
+        self
     }
 
     #[inline]
@@ -33,10 +49,45 @@ impl<'a, T: Scalar> FeaturePenalty<'a, T> {
         }
     }
 
-    /// What of `u_j` the penalty has to hold: all of it, or the upward part where only that side is allowed.
+    /// The least and the largest allowed `w_j`.
     #[inline]
-    fn pull(&self, u: T) -> T {
-        if self.non_negative { u.max(T::zero()) } else { u.abs() }
+    fn limits(&self, j: usize) -> (T, T) {
+        match self.range {
+            Range::All => (T::neg_infinity(), T::infinity()),
+            Range::NonNegative => (T::zero(), T::infinity()),
+            Range::Box(bounds) => bounds[j],
+        }
+    }
+
+    /// Whether every bound is zero or infinite.
+    fn is_cone(&self) -> bool {
+        let Range::Box(bounds) = self.range else { return true };
+        let open = |b: T| b == T::zero() || b.is_infinite();
+        bounds.iter().all(|&(lower, upper)| open(lower) && open(upper))
+    }
+
+    /// How far `w_j` may go in the direction of `u`.
+    #[inline]
+    fn room(&self, j: usize, u: T) -> T {
+        let (lower, upper) = self.limits(j);
+        if u > T::zero() { upper } else { -lower }
+    }
+
+    /// What of `u_j` the penalty has to hold at zero: all of it, or nothing where that side is not allowed.
+    #[inline]
+    pub(super) fn pull(&self, j: usize, u: T) -> T {
+        if self.room(j, u) > T::zero() { u.abs() } else { T::zero() }
+    }
+}
+
+/// The nearest allowed value; a NaN stays.
+pub(super) fn clamp<T: Scalar>(w: T, (lower, upper): (T, T)) -> T {
+    if w < lower {
+        lower
+    } else if w > upper {
+        upper
+    } else {
+        w
     }
 }
 
@@ -59,29 +110,31 @@ impl<T: Scalar> Prox<T> for FeaturePenalty<'_, T> {
 
     fn facts(&self) -> Facts {
         let facts = Facts::default().convex().separable();
-        if self.l2 == T::zero() { facts.positively_homogeneous() } else { facts }
+        if self.l2 == T::zero() && self.is_cone() { facts.positively_homogeneous() } else { facts }
     }
 
     fn conj_value(&self, u: &[T], _stack: &mut MemStack) -> Option<T> {
         let mut total = T::zero();
         for (j, &u) in u.iter().enumerate() {
             let v = self.weight(j);
-            let excess = self.pull(u) - v * self.l1;
+            let excess = self.pull(j, u) - v * self.l1;
             if excess > T::zero() {
-                // Infinite where nothing quadratic holds it.
-                total += excess * excess / (v * self.l2);
+                // Infinite where neither the quadratic nor a bound holds it.
+                let curvature = v * self.l2;
+                let w = (excess / curvature).min(self.room(j, u));
+                total += if w.is_finite() { w * (excess - T::of(0.5) * curvature * w) } else { w };
             }
         }
-        Some(T::of(0.5) * total)
+        Some(total)
     }
 
     fn polar(&self, u: &[T], _stack: &mut MemStack) -> Option<T> {
-        if self.l2 > T::zero() {
+        if self.l2 > T::zero() || !self.is_cone() {
             return None;
         }
         let mut polar = T::zero();
         for (j, &u) in u.iter().enumerate() {
-            let pull = self.pull(u);
+            let pull = self.pull(j, u);
             if pull > T::zero() {
                 polar = polar.max(pull / (self.weight(j) * self.l1));
             }
@@ -92,7 +145,8 @@ impl<T: Scalar> Prox<T> for FeaturePenalty<'_, T> {
 
 impl<T: Scalar> SeparableProx<T> for FeaturePenalty<'_, T> {
     fn value_at(&self, j: usize, w: T) -> T {
-        if self.non_negative && w < T::zero() {
+        let (lower, upper) = self.limits(j);
+        if w < lower || w > upper {
             return T::infinity();
         }
         self.weight(j) * (self.l1 * w.abs() + T::of(0.5) * self.l2 * w * w)
@@ -102,23 +156,39 @@ impl<T: Scalar> SeparableProx<T> for FeaturePenalty<'_, T> {
     fn prox_at(&self, j: usize, x: T, step: T) -> T {
         let t = step * self.weight(j);
         let w = vecops::soft_threshold(x, t * self.l1) / (T::one() + t * self.l2);
-        if self.non_negative && w < T::zero() { T::zero() } else { w }
+        match self.range {
+            Range::All => w,
+            Range::NonNegative => {
+                if w < T::zero() {
+                    T::zero()
+                } else {
+                    w
+                }
+            }
+            Range::Box(bounds) => clamp(w, bounds[j]),
+        }
     }
 
     #[inline]
     fn subdiff_distance_at(&self, j: usize, w: T, grad: T) -> T {
         let l1 = self.weight(j) * self.l1;
         if w == T::zero() {
-            (self.pull(-grad) - l1).max(T::zero())
-        } else {
-            (grad + self.weight(j) * self.l2 * w + l1 * w.signum()).abs()
+            return (self.pull(j, -grad) - l1).max(T::zero());
         }
+        let slope = grad + self.weight(j) * self.l2 * w + l1 * w.signum();
+        // At a bound a slope that leads outwards is held.
+        let (lower, upper) = self.limits(j);
+        if (w <= lower && slope > T::zero()) || (w >= upper && slope < T::zero()) {
+            return T::zero();
+        }
+        slope.abs()
     }
 
     fn expansion_at(&self, j: usize, w: T) -> Option<(T, T)> {
         let v = self.weight(j);
-        // Where neither a weight nor a constraint makes a kink, zero is a point like any other.
-        let smooth = w != T::zero() || (v * self.l1 == T::zero() && !self.non_negative);
+        let (lower, upper) = self.limits(j);
+        // Where neither a weight nor a bound makes a kink, zero is a point like any other.
+        let smooth = w > lower && w < upper && (w != T::zero() || v * self.l1 == T::zero());
         smooth.then(|| (v * (self.l1 * w.signum() + self.l2 * w), v * self.l2))
     }
 }

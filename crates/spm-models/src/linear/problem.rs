@@ -1,7 +1,8 @@
 //! From data and options to a problem for a solver, and back to a fitted model.
 
 use spm_linalg::{
-    Dense, DesignMatrix, LinearOperator, Scalar, SeparableProx, Standardized, Workspace, check, vecops,
+    Dense, DesignMatrix, LinalgError, LinearOperator, Scalar, SeparableProx, Standardized, Workspace, check,
+    vecops,
 };
 use spm_solvers::admm::{Admm, AdmmOptions, CgUpdate, XUpdate, least_squares_update};
 use spm_solvers::loss::{LossOf, Quadratic};
@@ -13,7 +14,7 @@ use spm_solvers::{
 };
 
 use super::continuation::Continuation;
-use super::penalty::FeaturePenalty;
+use super::penalty::{FeaturePenalty, clamp};
 use super::prepared::{Prepared, Response};
 use super::{FitControl, FittedLinear, Solver};
 use crate::{Design, ModelError, Xy};
@@ -32,6 +33,8 @@ pub(crate) struct Spec<'a, T> {
     pub(crate) standardize: bool,
     pub(super) positive: bool,
     pub(super) penalty_weights: Option<&'a [T]>,
+    /// Of each coefficient, in the units of the data.
+    pub(super) bounds: Option<&'a [(T, T)]>,
     pub(super) tol: T,
     pub(super) max_iter: usize,
     pub(super) solver: Solver,
@@ -51,7 +54,34 @@ impl<T: Scalar> Spec<'_, T> {
             check::len("penalty_weights", p, v.len())?;
             check::all_non_negative("penalty_weights", v)?;
         }
+        if let Some(bounds) = self.bounds {
+            check::len("bounds", p, bounds.len())?;
+            for &(lower, upper) in bounds {
+                let refuse = |name, expected, got: T| {
+                    ModelError::from(LinalgError::InvalidParam { name, expected, got: got.as_f64() })
+                };
+                if lower.is_nan() || lower > T::zero() {
+                    return Err(refuse("bounds: lower", "<= 0", lower));
+                }
+                if upper.is_nan() || upper < T::zero() {
+                    return Err(refuse("bounds: upper", ">= 0", upper));
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// The bounds on the coefficients of columns that were divided by `scales`.
+    pub(super) fn scaled_bounds(&self, scales: &[T]) -> Option<Vec<(T, T)>> {
+        let scaled = |(&(lower, upper), &s): (&(T, T), &T)| {
+            (if self.positive { T::zero() } else { lower * s }, upper * s)
+        };
+        self.bounds.map(|bounds| bounds.iter().zip(scales).map(scaled).collect())
+    }
+
+    /// A coefficient in the units of the data without the rounding that may have left it outside its bounds.
+    pub(super) fn clamp(&self, j: usize, w: T) -> T {
+        self.bounds.map_or(w, |bounds| clamp(w, bounds[j]))
     }
 
     /// The data as these options have the solver see them.
@@ -75,9 +105,18 @@ impl<T: Scalar> Spec<'_, T> {
         Prepared::with_response(data.x, data.y, data.sample_weight, self.fit_intercept, self.standardize)
     }
 
-    pub(super) fn penalty(&self, alpha: T) -> Result<FeaturePenalty<'_, T>, ModelError> {
+    /// The penalty of strength `alpha` within [`scaled_bounds`](Self::scaled_bounds).
+    pub(super) fn penalty<'b>(
+        &'b self,
+        alpha: T,
+        bounds: Option<&'b [(T, T)]>,
+    ) -> Result<FeaturePenalty<'b, T>, ModelError> {
         let (l1, l2) = (alpha * self.l1_ratio, alpha * (T::one() - self.l1_ratio));
-        Ok(FeaturePenalty::new(l1, l2, self.penalty_weights, self.positive)?)
+        let penalty = FeaturePenalty::new(l1, l2, self.penalty_weights, self.positive)?;
+        Ok(match bounds {
+            Some(bounds) => penalty.within(bounds),
+            None => penalty,
+        })
     }
 
     /// Fits to one response.
@@ -121,16 +160,18 @@ impl<T: Scalar> Spec<'_, T> {
     pub(super) fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
         data.validate()?;
         let (prepared, response) = self.prepare_with(data)?;
-        self.alpha_max_of(&prepared.view, &response.y, prepared.curvature(), &response.product)
+        let scales = prepared.view.scales();
+        self.alpha_max_of(&prepared.view, &response.y, prepared.curvature(), &response.product, scales)
     }
 
-    /// [`alpha_max`](Self::alpha_max) of `c/2 ‖y − Xw‖²` with `product = Xᵀy`. O(p) where every feature is penalised.
+    /// [`alpha_max`](Self::alpha_max) of `c/2 ‖y − Xw‖²` with `product = Xᵀy` and columns divided by `scales`. O(p) where every feature is penalised.
     pub(super) fn alpha_max_of<X: DesignMatrix<T>>(
         &self,
         x: &X,
         y: &[T],
         c: T,
         product: &[T],
+        scales: &[T],
     ) -> Result<T, ModelError> {
         check::positive("l1_ratio", self.l1_ratio)?;
         let weight = |j: usize| self.penalty_weights.map_or(T::one(), |v| v[j]) * self.l1_ratio;
@@ -144,9 +185,12 @@ impl<T: Scalar> Spec<'_, T> {
         if large == T::zero() {
             return Ok(T::zero());
         }
-        let penalty = self.penalty(T::of(2.0) * large)?;
-        let mut cd = CoordinateDescent::with_product(x, y, c, penalty, product)?;
-        if self.positive && self.penalty_weights.is_some_and(|v| v.contains(&T::zero())) {
+        let bounds = self.scaled_bounds(scales);
+        let penalty = self.penalty(T::of(2.0) * large, bounds.as_deref())?;
+        let mut cd = CoordinateDescent::with_product(x, y, c, penalty.clone(), product)?;
+        if (self.positive || self.bounds.is_some())
+            && self.penalty_weights.is_some_and(|v| v.contains(&T::zero()))
+        {
             // Unpenalised but constrained columns have to be fitted; without the constraint the projection is exact.
             let tol = T::epsilon() * T::of(16.0) * T::of(0.5) * c * size * size;
             let _ = run(&mut cd, Control::new(self.max_iter, &mut Gap { tol }))?;
@@ -154,7 +198,7 @@ impl<T: Scalar> Spec<'_, T> {
         let mut alpha = T::zero();
         for (j, &u) in cd.projected_correlation().iter().enumerate() {
             if weight(j) > T::zero() {
-                alpha = alpha.max(if self.positive { u } else { u.abs() } / weight(j));
+                alpha = alpha.max(penalty.pull(j, u) / weight(j));
             }
         }
         // Rounded up, so that the model at this alpha is exactly zero.
@@ -234,7 +278,8 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         let c = self.curvature();
         let objective_at_zero = self.objective_at_zero(y);
         let mut stop = Gap { tol: spec.tol * objective_at_zero };
-        let penalty = spec.penalty(spec.alpha)?;
+        let bounds = spec.scaled_bounds(self.view.scales());
+        let penalty = spec.penalty(spec.alpha, bounds.as_deref())?;
         let mut cd = CoordinateDescent::with_product(&self.view, y, c, penalty.clone(), product)?;
         let control = Control {
             max_iter: spec.max_iter,
@@ -253,14 +298,18 @@ impl<'a, T: Scalar> Prepared<'a, T> {
             Solver::Auto | Solver::CoordinateDescent => {
                 // Where every feature is penalised all are zero from here on.
                 let top = product.iter().fold(T::zero(), |m, &v| m.max(c * v.abs()));
-                let mut way = Continuation::new(spec, &mut cd, top, objective_at_zero)?;
+                let mut way = Continuation::new(spec, &mut cd, bounds.as_deref(), top, objective_at_zero)?;
                 let report = run(&mut way, control)?;
                 way.finish()?;
                 report
             }
             Solver::Lars => {
-                if spec.l1_ratio != T::one() || spec.positive || spec.penalty_weights.is_some() {
-                    let what = "an L2 part, signs or penalty weights";
+                if spec.l1_ratio != T::one()
+                    || spec.positive
+                    || spec.penalty_weights.is_some()
+                    || bounds.is_some()
+                {
+                    let what = "an L2 part, bounds or penalty weights";
                     return Err(ModelError::Unsupported { solver: "lars", what });
                 }
                 let w = lars::lasso_at(&self.view, y, c, spec.alpha, spec.max_iter)?;
@@ -288,7 +337,7 @@ impl<'a, T: Scalar> Prepared<'a, T> {
                 run_certified(admm, &mut cd, control)?
             }
         };
-        if matches!(spec.solver, Solver::Fista | Solver::Admm) {
+        if matches!(spec.solver, Solver::Fista | Solver::Admm) && bounds.is_none() {
             self.polish(spec, y, &mut cd)?;
         }
         let certificate = cd.certificate().ok_or(ModelError::Unsupported {
@@ -302,6 +351,9 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         }
         let mut coef = cd.iterate().to_vec();
         let intercept = self.to_data_units(&mut coef, *mean);
+        for (j, w) in coef.iter_mut().enumerate() {
+            *w = spec.clamp(j, *w);
+        }
         Ok(FittedLinear { coef, intercept, alpha: spec.alpha, objective_at_zero, certificate, report })
     }
 }

@@ -46,7 +46,8 @@ impl<T: Scalar> DualBound<T> {
         self.best = None;
         let (mut free, mut one_sided) = (Vec::new(), Vec::new());
         for j in (0..p).filter(|&j| step_size[j] > T::zero()) {
-            let flat = |v: T| g.value_at(j, v) == T::zero();
+            // Far out: within a bound the conjugate is finite and nothing has to be projected.
+            let flat = |v: T| g.value_at(j, T::of(1e15) * v) == T::zero();
             match (flat(T::one()), flat(-T::one())) {
                 (true, true) => free.push(j),
                 (true, false) | (false, true) => one_sided.push(j),
@@ -117,7 +118,9 @@ impl<T: Scalar> DualBound<T> {
         self.basis.truncate(self.free_rank * n);
         for k in 0..self.one_sided.len() {
             let j = self.one_sided[k];
-            if w[j] != T::zero() {
+            // Unless a bound holds the coordinate on one side.
+            let held = |slope: T| g.subdiff_distance_at(j, w[j], slope) == T::zero();
+            if !held(T::one()) && !held(-T::one()) {
                 self.orthogonalise(x, j);
             }
         }
@@ -139,7 +142,7 @@ impl<T: Scalar> DualBound<T> {
             let size = c * vecops::norm(r) * T::epsilon() * T::of(64.0);
             for k in 0..self.one_sided.len() {
                 let j = self.one_sided[k];
-                let excess = g.subdiff_distance_at(j, T::zero(), -self.correlation[j]);
+                let excess = g.subdiff_distance_at(j, w[j], -self.correlation[j]);
                 if excess > T::zero() {
                     if excess <= size * x.col_sq_norm(j).sqrt() {
                         self.correlation[j] = T::zero();
@@ -197,21 +200,34 @@ impl<T: Scalar> DualBound<T> {
             self.keep(value(t));
             return;
         }
-        // Concave in t: walk away from 1 while it pays.
-        let mut previous = T::neg_infinity();
-        for k in (0..=32).rev() {
-            let t = if k == 32 { T::one() } else { T::one() - T::of(0.5).powi(k) };
-            for (s, &u) in self.scaled.iter_mut().zip(&self.correlation) {
-                *s = t * u;
-            }
-            let Some(conj) = g.conj_value(&self.scaled, stack) else { return };
-            let here = value(t) - conj;
+        let Some(whole) = self.value_at(g, T::one(), &value, stack) else { return };
+        self.keep(whole);
+        // Concave in t: walk away from 1 while it pays; in finer steps to where the conjugate becomes finite.
+        let finest = if whole > T::neg_infinity() { 31 } else { 52 };
+        let mut previous = whole;
+        for k in (0..=finest).rev() {
+            let t = T::one() - T::of(0.5).powi(k);
+            let Some(here) = self.value_at(g, t, &value, stack) else { return };
             self.keep(here);
             if here < previous {
                 break;
             }
             previous = here;
         }
+    }
+
+    /// The dual value at `t·θ`; `None` without a conjugate.
+    fn value_at<G: SeparableProx<T>>(
+        &mut self,
+        g: &G,
+        t: T,
+        value: &dyn Fn(T) -> T,
+        stack: &mut MemStack,
+    ) -> Option<T> {
+        for (s, &u) in self.scaled.iter_mut().zip(&self.correlation) {
+            *s = t * u;
+        }
+        g.conj_value(&self.scaled, stack).map(|conj| value(t) - conj)
     }
 
     fn keep(&mut self, value: T) {

@@ -98,10 +98,11 @@ impl<T: Scalar> Newton<T> {
         let mut fresh = 0;
         for &j in set {
             let smooth = g.expansion_at(j, w[j]).is_some();
-            if w[j] == T::zero() && !smooth {
+            // At zero, at a bound, or of a penalty that does not tell: the coordinate stays as it is.
+            if !smooth {
                 continue;
             }
-            if !smooth || self.wanted.len() == self.capacity {
+            if self.wanted.len() == self.capacity {
                 return None;
             }
             let slot = self.slot_of[j];

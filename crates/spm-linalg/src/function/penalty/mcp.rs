@@ -95,4 +95,10 @@ impl<T: Scalar> SeparableProx<T> for Mcp<T> {
             grad.abs()
         }
     }
+    fn expansion_at(&self, _j: usize, w: T) -> Option<(T, T)> {
+        if w.abs() >= self.gamma * self.lambda {
+            return Some((T::zero(), T::zero()));
+        }
+        (w != T::zero()).then(|| (self.lambda * w.signum() - w / self.gamma, -self.gamma.recip()))
+    }
 }

@@ -111,4 +111,15 @@ impl<T: Scalar> SeparableProx<T> for Scad<T> {
             grad.abs()
         }
     }
+    fn expansion_at(&self, _j: usize, w: T) -> Option<(T, T)> {
+        let z = w.abs();
+        if z >= self.a * self.lambda {
+            return Some((T::zero(), T::zero()));
+        }
+        if z > self.lambda {
+            let concavity = (self.a - T::one()).recip();
+            return Some(((self.a * self.lambda - z) * concavity * w.signum(), -concavity));
+        }
+        (w != T::zero()).then(|| (self.lambda * w.signum(), T::zero()))
+    }
 }
