@@ -16,6 +16,7 @@ pub use data::{Design, Xy};
 pub use dictionary::{Coder, Codes, Dictionary, Ksvd, Omp};
 pub use error::ModelError;
 pub use estimator::{Fit, Predict, Score};
+pub use linear::{AdaptiveLasso, FittedOmp, GlmModel, MultiTaskModel, OmpRegression, OmpStep};
 pub use linear::{Concave, ConcaveRegression, ConcaveStart, FittedConcave};
 pub use linear::{
     CovarianceNorm, ElasticNet, Family, FitControl, FittedGeneralized, FittedGlm, FittedHmLasso,

@@ -3,8 +3,8 @@
 
 use spm_linalg::testing::Rng;
 use spm_models::{
-    Concave, ConcaveRegression, ConcaveStart, Design, ElasticNet, ElasticNetPath, Fit, FittedConcave,
-    FittedLinear, Lasso, Solver, Xy,
+    AdaptiveLasso, Concave, ConcaveRegression, ConcaveStart, Design, ElasticNet, ElasticNetPath, Fit,
+    FittedConcave, FittedLinear, Lasso, OmpRegression, Solver, Xy,
 };
 
 /// Correlated columns off centre, a response on three of them.
@@ -315,4 +315,80 @@ fn nearly_convex_concave_penalties_are_the_lasso() {
     for bad in [ConcaveRegression::mcp(-1.0), ConcaveRegression::new(0.1, Concave::Scad { a: 1.0 })] {
         assert!(bad.fit(data).is_err());
     }
+}
+
+#[test]
+fn adaptive_weights_are_those_of_the_pilot_and_do_not_depend_on_units() {
+    let (n, p) = (60, 12);
+    let (x, y) = problem(10, n, p);
+    let weights: Vec<f64> = (0..n).map(|i| 0.5 + f64::from(i as u32 % 3)).collect();
+    let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y).sample_weight(&weights);
+    let pilot = Lasso::new(0.1).tol(1e-13).fit(data).unwrap();
+    let model = AdaptiveLasso::new(0.05, ElasticNet::new(0.1, 1.0).tol(1e-13)).power(1.5);
+    let model = AdaptiveLasso { model: model.model.clone().tol(1e-13), ..model };
+    let fit = model.fit(data).unwrap().require_converged().unwrap();
+    // By hand, on the features that the pilot keeps.
+    let kept: Vec<usize> = pilot.nonzeros().map(|(j, _)| j).collect();
+    assert!(kept.len() < p && kept.len() > 2);
+    let columns: Vec<f64> = kept.iter().flat_map(|&j| x[j * n..(j + 1) * n].to_vec()).collect();
+    let v = kept.iter().map(|&j| pilot.coef[j].abs().powf(-1.5)).collect();
+    let small = Xy::new(Design::dense(&columns, n, kept.len()).unwrap(), &y).sample_weight(&weights);
+    let by_hand = Lasso::new(0.05).penalty_weights(v).tol(1e-13).fit(small).unwrap();
+    for (k, &j) in kept.iter().enumerate() {
+        assert!((fit.coef[j] - by_hand.coef[k]).abs() < 1e-6);
+    }
+    assert!((0..p).all(|j| kept.contains(&j) || fit.coef[j] == 0.0));
+    // Features in other units, with standardisation.
+    let scaled: Vec<f64> =
+        x.iter().enumerate().map(|(k, v)| v * 10.0_f64.powi((k / n % 5) as i32 - 2)).collect();
+    let pilot = ElasticNet::new(0.05, 0.0).standardize(true).tol(1e-13);
+    let model =
+        AdaptiveLasso::new(0.05, pilot).model(ElasticNet::new(0.05, 1.0).standardize(true).tol(1e-13));
+    let one = model.fit(data).unwrap();
+    let two = model.fit(Xy::new(Design::dense(&scaled, n, p).unwrap(), &y).sample_weight(&weights)).unwrap();
+    for j in 0..p {
+        let unit = 10.0_f64.powi((j % 5) as i32 - 2);
+        assert!((one.coef[j] - two.coef[j] * unit).abs() < 1e-6, "{j}");
+    }
+    // Such a second stage has a path, too.
+    let path = ElasticNetPath::new(model.second_stage(data).unwrap()).n_alphas(20).fit(data).unwrap();
+    assert!(path.status().is_converged() && path.points[0].nnz() == 0);
+}
+
+#[test]
+fn pursuit_gives_least_squares_on_every_support_of_its_path() {
+    let (n, p) = (80, 30);
+    let (x, y) = problem(11, n, p);
+    let weights: Vec<f64> = (0..n).map(|i| f64::from(i as u32 % 4)).collect();
+    let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y).sample_weight(&weights);
+    for fit_intercept in [true, false] {
+        let fit = OmpRegression::new(6).fit_intercept(fit_intercept).fit(data).unwrap();
+        assert!(fit.status().is_converged() && fit.steps.len() == 6);
+        let support = fit.support();
+        for k in 1..=6 {
+            let columns: Vec<f64> =
+                support[..k].iter().flat_map(|&j| x[j * n..(j + 1) * n].to_vec()).collect();
+            let small = Xy::new(Design::dense(&columns, n, k).unwrap(), &y).sample_weight(&weights);
+            let squares = Lasso::new(0.0).fit_intercept(fit_intercept).tol(1e-14).fit(small).unwrap();
+            let model = fit.model(k).unwrap();
+            for (c, &j) in support[..k].iter().enumerate() {
+                assert!((model.coef[j] - squares.coef[c]).abs() < 1e-6);
+            }
+            assert!((model.intercept - squares.intercept).abs() < 1e-6);
+            let half = 0.5 * fit.steps[k - 1].mean_squared_error;
+            assert!((half - squares.objective()).abs() < 1e-9 * fit.objective_at_zero);
+        }
+        assert!(fit.violation < 1e-10 && fit.coef == fit.model(6).unwrap().coef);
+    }
+    let found = OmpRegression::new(3).fit(data).unwrap();
+    let mut support = found.support();
+    support.sort_unstable();
+    assert_eq!(support, [0, 2, p - 1]);
+    // A bound that is reached, one that is not, and a response that nothing explains.
+    let stopped = OmpRegression::new(p).tol(0.05).fit(data).unwrap();
+    assert!(stopped.status().is_converged() && stopped.steps.len() <= 3);
+    assert!(!OmpRegression::new(1).tol(1e-9).fit(data).unwrap().status().is_converged());
+    let flat = OmpRegression::new(2).fit(Xy::new(data.x, &vec![3.0; n])).unwrap();
+    assert!(flat.steps.is_empty() && flat.intercept == 3.0 && flat.status().is_converged());
+    assert!(OmpRegression::<f64>::new(0).fit(data).is_err());
 }

@@ -420,3 +420,47 @@ fn a_hundred_thousand_mutations_are_refused_or_valid() {
     // Other numbers in place of numbers are another valid model: the test reaches behind the checksum.
     assert!((100..50_000).contains(&accepted), "{accepted}");
 }
+
+#[test]
+fn every_kind_of_regression_comes_back_and_predicts_the_same() {
+    use spm_models::{
+        ConcaveRegression, Design, Family, Fit, FittedLinear, GeneralizedLasso, GlmModel, GroupLasso,
+        HmLasso, LassoLars, LinearModel, MultiTaskLasso, MultiTaskModel, MultiXy, OmpRegression, Predict,
+        Slope, SparseGlm, Structure, Xy,
+    };
+    fn there_and_back<M: file::Model>(model: &M) -> M {
+        file::from_bytes(&file::to_bytes(model).unwrap()).unwrap()
+    }
+    let (n, p) = (20, 4);
+    let x: Vec<f64> = spm_linalg::testing::Rng::new(1).normals(n * p);
+    let y: Vec<f64> = (0..n).map(|i| 1.0 + x[i] - 2.0 * x[n + i]).collect();
+    let design = Design::dense(&x, n, p).unwrap();
+    let data = Xy::new(design, &y);
+    let fitted: Vec<FittedLinear<f64>> = vec![
+        GroupLasso::new(0.1, vec![0, 0, 1, 1]).fit(data).unwrap(),
+        Slope::new(0.1, vec![2.0, 1.5, 1.0, 0.5]).fit(data).unwrap(),
+    ];
+    let mut models: Vec<LinearModel<f64>> = fitted.into_iter().map(LinearModel::from).collect();
+    models.push(ConcaveRegression::mcp(0.1).fit(data).unwrap().into());
+    models.push(OmpRegression::new(2).fit(data).unwrap().into());
+    models.push(HmLasso::new(0.1).fit(data).unwrap().into());
+    models.push(GeneralizedLasso::new(0.1, Structure::fused(1.0, 1.0)).fit(data).unwrap().into());
+    models.push(LassoLars::default().fit(data).unwrap().model(0.1).unwrap());
+    for model in &models {
+        assert_eq!(there_and_back(model).predict(design).unwrap(), model.predict(design).unwrap());
+    }
+    let two: Vec<f64> = y.iter().copied().chain(y.iter().map(|v| -v)).collect();
+    let fit = MultiTaskLasso::new(0.1).fit(MultiXy::new(design, &two)).unwrap();
+    let model = there_and_back(&MultiTaskModel::from(fit.clone()));
+    assert_eq!(model.predict(design).unwrap(), fit.predict(design).unwrap());
+    assert!(MultiTaskModel::new(vec![1.0; 3], vec![0.0; 2], 0.1).is_err());
+    assert!(MultiTaskModel::new(vec![f64::NAN; 2], vec![0.0; 2], 0.1).is_err());
+    let labels: Vec<f64> = y.iter().map(|&v| f64::from(u8::from(v > 1.0))).collect();
+    for (family, y) in
+        [(Family::Logistic, &labels), (Family::Huber { delta: 1.0 }, &y), (Family::Poisson, &labels)]
+    {
+        let fit = SparseGlm::new(family, 0.05).fit(Xy::new(design, y)).unwrap();
+        let model = there_and_back(&GlmModel::from(fit.clone()));
+        assert_eq!(model.predict_mean(design).unwrap(), fit.predict_mean(design).unwrap());
+    }
+}

@@ -1,15 +1,17 @@
 //! `spm lasso`: sparse linear regression.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sparse_modeling::linalg::LinearOperator;
 use sparse_modeling::models::file;
 use sparse_modeling::models::{Design, ElasticNet, FitControl, FittedLinear, LinearModel, Score, Solver, Xy};
 use sparse_modeling::solvers::Status;
 
-use super::{lasso_missing, lasso_structured};
+use super::lasso_concave::Penalty;
+use super::lasso_loss::Loss;
+use super::{lasso_concave, lasso_loss, lasso_missing, lasso_structured};
 use crate::args::{count, non_negative, positive, share};
 use crate::error::CliError;
 use crate::io::{Array, Matrix, extension, read_array, read_matrix, read_vector, write_array};
@@ -18,7 +20,9 @@ use crate::{Context, progress};
 
 /// Sparse linear regression: Lasso and elastic net, with a duality gap.
 ///
-/// Minimises 1/(2n)·Σ wᵢ(yᵢ − xᵢᵀβ − b)² + alpha·Σ vⱼ(l1_ratio·|βⱼ| + (1 − l1_ratio)/2·βⱼ²).
+/// Minimises 1/(2n)·Σ wᵢ(yᵢ − xᵢᵀβ − b)² + alpha·Σ vⱼ(l1_ratio·|βⱼ| + (1 − l1_ratio)/2·βⱼ²). With --loss another loss, 1/n·Σ
+/// wᵢ·loss(yᵢ, xᵢᵀβ + b); with --penalty a concave penalty in place of the second sum; with --groups, --multitask and --missing
+/// the models named there.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("strength").required(true))]
 pub(crate) struct Args {
@@ -37,7 +41,19 @@ pub(crate) struct Args {
     alpha_ratio: Option<f64>,
     /// 1 is the Lasso, less is the elastic net.
     #[arg(long, default_value_t = 1.0, value_parser = share)]
-    l1_ratio: f64,
+    pub(super) l1_ratio: f64,
+    /// What the response is: real numbers, 0 and 1, real numbers with outliers, counts.
+    #[arg(long, value_enum, default_value = "squared", conflicts_with_all = ["groups", "multitask", "missing", "solver"])]
+    pub(super) loss: Loss,
+    /// With --loss huber: the residual at which the loss turns linear, in units of y.
+    #[arg(long, default_value_t = 1.345, value_name = "D", value_parser = positive)]
+    pub(super) delta: f64,
+    /// The shape of the penalty; mcp and scad leave large coefficients unshrunk and are not convex: a local minimum is found.
+    #[arg(long, value_enum, default_value = "l1", conflicts_with_all = ["groups", "multitask", "missing", "solver", "loss"])]
+    pub(super) penalty: Penalty,
+    /// Where the concave penalty levels off: gamma of mcp (default 3), a of scad (default 3.7).
+    #[arg(long, value_name = "G", value_parser = positive)]
+    pub(super) gamma: Option<f64>,
     /// The algorithm; all give the same solution.
     #[arg(long, value_enum, default_value = "auto")]
     solver: SolverName,
@@ -55,7 +71,10 @@ pub(crate) struct Args {
     pub(super) standardize: bool,
     /// Coefficients >= 0.
     #[arg(long)]
-    positive: bool,
+    pub(super) positive: bool,
+    /// Lower and upper bound of each coefficient, p × 2: lower <= 0 <= upper, infinite allowed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["groups", "multitask", "missing"])]
+    pub(super) bounds: Option<PathBuf>,
     /// Weight of each observation.
     #[arg(long, value_name = "FILE")]
     pub(super) sample_weight: Option<PathBuf>,
@@ -65,6 +84,9 @@ pub(crate) struct Args {
     /// Group number of each feature: group Lasso, where a group weighs the square root of its size.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["multitask", "positive", "l1_ratio", "solver"])]
     pub(super) groups: Option<PathBuf>,
+    /// With --groups: weight of each group in place of the square root of its size, by increasing group number.
+    #[arg(long, value_name = "FILE", requires = "groups")]
+    pub(super) group_weights: Option<PathBuf>,
     /// With --groups: the share of the L1 penalty beside that of the groups (sparse group Lasso).
     #[arg(long, default_value_t = 0.0, value_name = "R", value_parser = share, requires = "groups")]
     pub(super) sparse_group_ratio: f64,
@@ -95,7 +117,7 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let penalty_weights = args.penalty_weights.as_deref().map(read_vector).transpose()?;
 
     let (rows, targets) = y.rows_cols(&args.y)?;
-    if (targets > 1 || args.multitask) && extension(&args.output) == "spm" {
+    if targets > 1 && !args.multitask && extension(&args.output) == "spm" {
         let message = format!("a model file holds one target, y has {targets}: write .npy or .csv");
         return Err(CliError::file(&args.output, message));
     }
@@ -133,6 +155,11 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let files = [
         ("sample_weight", args.sample_weight.as_ref()),
         ("penalty_weights", args.penalty_weights.as_ref()),
+        ("groups", args.groups.as_ref()),
+        ("group weights", args.group_weights.as_ref()),
+        ("bounds", args.bounds.as_ref()),
+        ("bounds: lower", args.bounds.as_ref()),
+        ("bounds: upper", args.bounds.as_ref()),
         ("X", Some(&args.x)),
     ];
     if args.groups.is_some() {
@@ -142,6 +169,14 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         let (weights, v) = (weights.as_deref(), penalty_weights.as_deref());
         return lasso_structured::multitask(args, design, &y, rows, weights, v, &files, ctx);
     }
+    let (w, v) = (weights.as_deref(), penalty_weights.as_deref());
+    if args.loss != Loss::Squared {
+        return lasso_loss::run(args, design, &y, rows, w, v, &files, ctx);
+    }
+    if args.penalty != Penalty::L1 {
+        return lasso_concave::run(args, design, &y, rows, w, v, &files, ctx);
+    }
+    let bounds = args.bounds.as_deref().map(read_bounds).transpose()?;
     let bar = ctx.progress.spinner("lasso");
     let mut fits = Vec::with_capacity(targets);
     let mut scores = Vec::with_capacity(targets);
@@ -152,9 +187,9 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
             data = data.sample_weight(w);
         }
         let within = |e| CliError::from(e).within_any(&files, &args.y);
-        let alpha_max = args.model(1.0, &penalty_weights).alpha_max(data).map_err(within)?;
-        let alpha = args.strength(alpha_max);
-        let model = args.model(alpha, &penalty_weights);
+        let mut model = args.model(&penalty_weights, &bounds);
+        let alpha_max = model.alpha_max(data).map_err(within)?;
+        model.alpha = args.strength(alpha_max);
         let mut observer = progress::observer(&bar, "lasso");
         let fitted = model.fit_with(data, FitControl::default().observer(&mut observer)).map_err(within)?;
         scores.push(fitted.score(data).map_err(within)?);
@@ -162,8 +197,19 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         fits.push(fitted);
     }
     bar.finish_and_clear();
-    write(args, &fits)?;
+    write_fits(args, &fits)?;
     Ok(outcome(&fits, &tops, &scores))
+}
+
+/// The bounds of each coefficient from a p × 2 array.
+fn read_bounds(path: &Path) -> Result<Vec<(f64, f64)>, CliError> {
+    let array = read_array(path)?;
+    let (rows, columns) = array.rows_cols(path)?;
+    if columns != 2 {
+        let message = format!("expected a lower and an upper bound a row, found {rows} × {columns}");
+        return Err(CliError::file(path, message));
+    }
+    Ok(array.data.chunks_exact(2).map(|b| (b[0], b[1])).collect())
 }
 
 impl Args {
@@ -172,7 +218,8 @@ impl Args {
         self.alpha.or(self.alpha_ratio.map(|r| r * alpha_max)).unwrap_or(0.0)
     }
 
-    fn model(&self, alpha: f64, penalty_weights: &Option<Vec<f64>>) -> ElasticNet<f64> {
+    /// The model with everything but its strength.
+    fn model(&self, penalty_weights: &Option<Vec<f64>>, bounds: &Option<Vec<(f64, f64)>>) -> ElasticNet<f64> {
         let solver = match self.solver {
             SolverName::Auto => Solver::Auto,
             SolverName::Cd => Solver::CoordinateDescent,
@@ -180,31 +227,40 @@ impl Args {
             SolverName::Fista => Solver::Fista,
             SolverName::Lars => Solver::Lars,
         };
-        let model = ElasticNet::new(alpha, self.l1_ratio)
+        let mut model = ElasticNet::new(1.0, self.l1_ratio)
             .fit_intercept(!self.no_intercept)
             .standardize(self.standardize)
             .positive(self.positive)
             .tol(self.tol)
             .max_iter(self.max_iter)
             .solver(solver);
-        match penalty_weights {
-            Some(v) => model.penalty_weights(v.clone()),
-            None => model,
-        }
+        model.penalty_weights.clone_from(penalty_weights);
+        model.bounds.clone_from(bounds);
+        model
     }
 }
 
-pub(super) fn write(args: &Args, fits: &[FittedLinear<f64>]) -> Result<(), CliError> {
-    let p = fits.first().map_or(0, |f| f.coef.len());
-    if let ("spm", [one]) = (extension(&args.output).as_str(), fits) {
-        return file::save(&LinearModel::from(one.clone()), &args.output)
-            .map_err(|e| CliError::from(e).within(&args.output));
+/// Writes the coefficients, or a model file.
+pub(super) fn write_fits(args: &Args, fits: &[FittedLinear<f64>]) -> Result<(), CliError> {
+    write_models(args, &fits.iter().cloned().map(LinearModel::from).collect::<Vec<_>>())
+}
+
+/// Writes the coefficients of each target, or the model file of one.
+pub(super) fn write_models(args: &Args, models: &[LinearModel<f64>]) -> Result<(), CliError> {
+    if let ("spm", [one]) = (extension(&args.output).as_str(), models) {
+        return file::save(one, &args.output).map_err(|e| CliError::from(e).within(&args.output));
     }
-    let array = match fits {
-        [one] => Array::vector(one.coef.clone()),
+    write(args, &models.iter().map(|m| &m.coef[..]).collect::<Vec<_>>())
+}
+
+/// Writes the coefficients: p numbers, or p × t for t targets.
+pub(super) fn write(args: &Args, coefs: &[&[f64]]) -> Result<(), CliError> {
+    let array = match coefs {
+        [one] => Array::vector(one.to_vec()),
         _ => {
-            let data = (0..p).flat_map(|j| fits.iter().map(move |f| f.coef[j])).collect();
-            Array::matrix(p, fits.len(), data)
+            let p = coefs.first().map_or(0, |c| c.len());
+            let data = (0..p).flat_map(|j| coefs.iter().map(move |c| c[j])).collect();
+            Array::matrix(p, coefs.len(), data)
         }
     };
     write_array(&args.output, &array)
@@ -220,18 +276,18 @@ pub(super) fn outcome(fits: &[FittedLinear<f64>], tops: &[f64], scores: &[f64]) 
         .set("objective", each(fits.iter().map(FittedLinear::objective)))
         .set("objective_at_zero", each(fits.iter().map(|f| f.objective_at_zero)))
         .set("gap", each(fits.iter().map(FittedLinear::gap)))
-        .set(
-            "nnz",
-            if let [one] = fits { json!(one.nnz()) } else { fits.iter().map(FittedLinear::nnz).collect() },
-        )
+        .set("nnz", each(fits.iter().map(FittedLinear::nnz)))
         .set("intercept", each(fits.iter().map(|f| f.intercept)))
         .set("r2", each(scores.iter().copied()))
         .set("iterations", fits.iter().map(|f| f.report.last.iter).sum::<usize>())
         .seconds(fits.iter().map(|f| f.report.elapsed).sum())
 }
 
-/// A number for one target, a list for several.
-fn each(values: impl Iterator<Item = f64>) -> Value {
-    let values: Vec<f64> = values.collect();
-    if let [one] = values[..] { json!(one) } else { json!(values) }
+/// One value for one target, a list for several.
+pub(super) fn each<V: Into<Value>>(values: impl IntoIterator<Item = V>) -> Value {
+    let mut values: Vec<Value> = values.into_iter().map(Into::into).collect();
+    if values.len() == 1 { values.remove(0) } else { Value::Array(values) }
 }
+
+/// What the file of an argument is called by the library and by the user.
+pub(super) type Files<'a> = [(&'static str, Option<&'a PathBuf>)];

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use sparse_modeling::models::file;
 use sparse_modeling::models::{Design, Fit, FittedHmLasso, HmLasso, LinearModel, Xy};
 use sparse_modeling::solvers::Status;
 
-use super::lasso::Args;
+use super::lasso::{self, Args, each};
 use crate::Context;
 use crate::error::CliError;
-use crate::io::{Array, extension, write_array};
 use crate::outcome::Outcome;
 
 /// Each target on its own.
@@ -49,37 +46,21 @@ pub(super) fn run(
         tops.push(top);
     }
     bar.finish_and_clear();
-    let p = fits.first().map_or(0, |f| f.coef.len());
-    let array = match &fits[..] {
-        [one] => Array::vector(one.coef.clone()),
-        _ => Array::matrix(p, fits.len(), (0..p).flat_map(|j| fits.iter().map(move |f| f.coef[j])).collect()),
-    };
-    match &fits[..] {
-        [one] if extension(&args.output) == "spm" => {
-            LinearModel::new(one.coef.clone(), one.intercept, one.alpha).map_err(CliError::from).and_then(
-                |m| file::save(&m, &args.output).map_err(|e| CliError::from(e).within(&args.output)),
-            )?
-        }
-        _ => write_array(&args.output, &array)?,
-    }
+    let models: Vec<LinearModel<f64>> = fits.iter().cloned().map(LinearModel::from).collect();
+    lasso::write_models(args, &models)?;
     let status =
         fits.iter().map(FittedHmLasso::status).find(|s| !s.is_converged()).unwrap_or(Status::Converged);
-    let each = |f: &dyn Fn(&FittedHmLasso<f64>) -> f64| match &fits[..] {
-        [one] => json!(f(one)),
-        all => json!(all.iter().map(f).collect::<Vec<_>>()),
-    };
-    let nnz: Vec<usize> = fits.iter().map(FittedHmLasso::nnz).collect();
     let elapsed: Duration = fits.iter().map(|f| f.report.elapsed + f.covariance_report.elapsed).sum();
     Ok(Outcome::new("lasso")
         .status(status)
-        .set("alpha", each(&|f| f.alpha))
-        .set("alpha_max", if let [one] = tops[..] { json!(one) } else { json!(tops) })
-        .set("objective", each(&|f| f.objective()))
-        .set("objective_at_zero", each(&|f| f.objective_at_zero))
-        .set("gap", each(&|f| f.gap()))
-        .set("covariance_gap", each(&|f| f.covariance_certificate.gap()))
-        .set("nnz", if let [one] = nnz[..] { json!(one) } else { json!(nnz) })
-        .set("intercept", each(&|f| f.intercept))
+        .set("alpha", each(fits.iter().map(|f| f.alpha)))
+        .set("alpha_max", each(tops))
+        .set("objective", each(fits.iter().map(FittedHmLasso::objective)))
+        .set("objective_at_zero", each(fits.iter().map(|f| f.objective_at_zero)))
+        .set("gap", each(fits.iter().map(FittedHmLasso::gap)))
+        .set("covariance_gap", each(fits.iter().map(|f| f.covariance_certificate.gap())))
+        .set("nnz", each(fits.iter().map(FittedHmLasso::nnz)))
+        .set("intercept", each(fits.iter().map(|f| f.intercept)))
         .set(
             "iterations",
             fits.iter().map(|f| f.report.last.iter + f.covariance_report.last.iter).sum::<usize>(),

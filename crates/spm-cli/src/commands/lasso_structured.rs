@@ -1,20 +1,16 @@
 //! `spm lasso --groups` and `--multitask`: features that enter together.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde_json::json;
 use sparse_modeling::models::{
-    Design, FitControl, FittedLinear, GroupLasso, MultiTaskLasso, MultiXy, Score, Xy,
+    Design, FitControl, FittedLinear, GroupLasso, MultiTaskLasso, MultiTaskModel, MultiXy, Score, Xy, file,
 };
 
-use super::lasso::{self, Args};
+use super::lasso::{self, Args, Files, each};
 use crate::error::CliError;
-use crate::io::{Array, read_vector, write_array};
+use crate::io::{Array, extension, read_vector, write_array};
 use crate::outcome::Outcome;
 use crate::{Context, progress};
-
-/// What the file of an argument is called by the library and by the user.
-type Files<'a> = [(&'static str, Option<&'a PathBuf>)];
 
 /// Group numbers, one a feature.
 fn read_groups(path: &Path, p: usize) -> Result<Vec<usize>, CliError> {
@@ -48,6 +44,7 @@ pub(super) fn groups(
     use sparse_modeling::linalg::LinearOperator;
     let path = args.groups.as_ref().ok_or_else(|| CliError::Usage("--groups is missing".to_owned()))?;
     let groups = read_groups(path, design.ncols())?;
+    let group_weights = args.group_weights.as_deref().map(read_vector).transpose()?;
     let bar = ctx.progress.spinner("lasso");
     let (mut fits, mut tops, mut scores) = (Vec::new(), Vec::new(), Vec::new());
     for target in y.chunks_exact(rows) {
@@ -62,6 +59,7 @@ pub(super) fn groups(
             .standardize(args.standardize)
             .tol(args.tol)
             .max_iter(args.max_iter);
+        model.group_weights.clone_from(&group_weights);
         let top = model.alpha_max(data).map_err(within)?;
         model.alpha = args.strength(top);
         let mut observer = progress::observer(&bar, "lasso");
@@ -71,9 +69,8 @@ pub(super) fn groups(
         fits.push(fit);
     }
     bar.finish_and_clear();
-    lasso::write(args, &fits)?;
-    let active: Vec<usize> = fits.iter().map(|f| active_groups(f, &groups)).collect();
-    let active = if let [one] = active[..] { json!(one) } else { json!(active) };
+    lasso::write_fits(args, &fits)?;
+    let active = each(fits.iter().map(|f| active_groups(f, &groups)));
     Ok(lasso::outcome(&fits, &tops, &scores).set("active_groups", active))
 }
 
@@ -117,9 +114,14 @@ pub(super) fn multitask(
         y.chunks_exact(rows).zip(prediction.chunks_exact(rows)).map(|(y, f)| r2(y, f, weights)).collect();
     let t = fit.intercept.len();
     let p = fit.coef.len() / t;
-    let row_major =
-        (0..p).flat_map(|j| (0..t).map(move |s| (j, s))).map(|(j, s)| fit.coef_of(s)[j]).collect();
-    write_array(&args.output, &Array::matrix(p, t, row_major))?;
+    if extension(&args.output) == "spm" {
+        file::save(&MultiTaskModel::from(fit.clone()), &args.output)
+            .map_err(|e| CliError::from(e).within(&args.output))?;
+    } else {
+        let row_major =
+            (0..p).flat_map(|j| (0..t).map(move |s| (j, s))).map(|(j, s)| fit.coef_of(s)[j]).collect();
+        write_array(&args.output, &Array::matrix(p, t, row_major))?;
+    }
     Ok(Outcome::new("lasso")
         .status(fit.status())
         .set("alpha", fit.alpha)

@@ -13,6 +13,8 @@ pub(crate) mod inpaint;
 pub(crate) mod inspect;
 pub(crate) mod ksvd;
 pub(crate) mod lasso;
+mod lasso_concave;
+mod lasso_loss;
 mod lasso_missing;
 mod lasso_structured;
 pub(crate) mod mri;

@@ -361,7 +361,7 @@ fn cover(
 
 #[cfg(feature = "serde")]
 impl spm_models::file::Model for InspectionModel {
-    const KIND: u32 = 20;
+    const KIND: u32 = 21;
     const NAME: &'static str = "inspection";
     const SCALAR_BYTES: usize = size_of::<f32>();
 

@@ -7,7 +7,7 @@ use spm_linalg::{Scalar, check};
 use super::Shape;
 use crate::dictionary::Encoder;
 use crate::preprocess::FittedWhitening;
-use crate::{Dictionary, LinearModel, ModelError};
+use crate::{Dictionary, GlmModel, LinearModel, ModelError, MultiTaskModel};
 
 /// A model that can be saved.
 ///
@@ -38,6 +38,35 @@ impl<T: Scalar + Serialize + DeserializeOwned> Model for LinearModel<T> {
 
     fn shapes(&self) -> Vec<Shape> {
         vec![Shape::new("coef", &[self.coef.len()])]
+    }
+
+    fn validate(&self) -> Result<(), ModelError> {
+        Self::validate(self)
+    }
+}
+
+impl<T: Scalar + Serialize + DeserializeOwned> Model for MultiTaskModel<T> {
+    const KIND: u32 = 3;
+    const NAME: &'static str = "linear model of several targets";
+    const SCALAR_BYTES: usize = size_of::<T>();
+
+    fn shapes(&self) -> Vec<Shape> {
+        let t = self.intercept.len();
+        vec![Shape::new("coef", &[self.coef.len() / t.max(1), t]), Shape::new("intercept", &[t])]
+    }
+
+    fn validate(&self) -> Result<(), ModelError> {
+        Self::validate(self)
+    }
+}
+
+impl<T: Scalar + Serialize + DeserializeOwned> Model for GlmModel<T> {
+    const KIND: u32 = 4;
+    const NAME: &'static str = "generalized linear model";
+    const SCALAR_BYTES: usize = size_of::<T>();
+
+    fn shapes(&self) -> Vec<Shape> {
+        vec![Shape::new("coef", &[self.predictor.coef.len()])]
     }
 
     fn validate(&self) -> Result<(), ModelError> {

@@ -6,11 +6,12 @@ use spm_solvers::loss::{Huber, Logistic, Loss, Poisson};
 use spm_solvers::{Certificate, Status};
 
 use super::penalty::FeaturePenalty;
-use super::{ElasticNet, default_tol, prepared};
+use super::{ElasticNet, LinearModel, default_tol, prepared};
 use crate::{Design, Fit, ModelError, Predict, Xy};
 
 /// What the response is.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Family<T> {
     /// 0 or 1, or a share in `[0, 1]`: loss `log(1 + exp p) − y p`.
@@ -22,6 +23,17 @@ pub enum Family<T> {
     },
     /// Counts `>= 0`: loss `exp p − y p`.
     Poisson,
+}
+
+impl<T: Scalar> Family<T> {
+    /// The expected response at the linear predictor `p`: a probability, a value, a rate.
+    pub fn mean(self, p: T) -> T {
+        match self {
+            Self::Logistic => (T::one() + (-p).exp()).recip(),
+            Self::Huber { .. } => p,
+            Self::Poisson => p.exp(),
+        }
+    }
 }
 
 /// Sparse logistic, Huber or Poisson regression.
@@ -410,6 +422,7 @@ impl<T: Scalar> Fit<Xy<'_, T>> for SparseGlm<T> {
             alpha: self.alpha,
             objective_at_zero,
             certificate,
+            explained: if scale > T::zero() { (objective_at_zero - state.value) / scale } else { T::zero() },
             status,
             iterations: iter,
         })
@@ -454,6 +467,8 @@ pub struct FittedGlm<T> {
     pub objective_at_zero: T,
     /// The objective reached and a lower bound of the optimal one.
     pub certificate: Certificate<T>,
+    /// The share of the deviance that is explained: 1 minus the loss above its least value, divided by the same at `w = 0`.
+    pub explained: T,
     /// Why the fit stopped.
     pub status: Status,
     /// Reweighted problems solved.
@@ -493,15 +508,46 @@ impl<T: Scalar> FittedGlm<T> {
     /// # Errors
     /// As [`Predict::predict_into`].
     pub fn predict_mean(&self, x: Design<'_, T>) -> Result<Vec<T>, ModelError> {
-        let mut out = self.predict(x)?;
-        for v in &mut out {
-            *v = match self.family {
-                Family::Logistic => (T::one() + (-*v).exp()).recip(),
-                Family::Huber { .. } => *v,
-                Family::Poisson => v.exp(),
-            };
+        Ok(self.predict(x)?.into_iter().map(|p| self.family.mean(p)).collect())
+    }
+}
+
+/// A generalized linear model without the history of its fit: what is saved.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct GlmModel<T> {
+    /// The loss.
+    pub family: Family<T>,
+    /// The linear predictor.
+    pub predictor: LinearModel<T>,
+}
+
+impl<T: Scalar> GlmModel<T> {
+    /// Checks that every number is finite and in its range.
+    ///
+    /// # Errors
+    /// [`spm_linalg::LinalgError`] naming the first that is not.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        if let Family::Huber { delta } = self.family {
+            check::positive("delta", delta)?;
         }
-        Ok(out)
+        self.predictor.validate()
+    }
+
+    /// The expected response for the rows of `x`: a probability, a value, a rate.
+    ///
+    /// # Errors
+    /// As [`Predict::predict_into`].
+    pub fn predict_mean(&self, x: Design<'_, T>) -> Result<Vec<T>, ModelError> {
+        Ok(self.predictor.predict(x)?.into_iter().map(|p| self.family.mean(p)).collect())
+    }
+}
+
+impl<T: Scalar> From<FittedGlm<T>> for GlmModel<T> {
+    fn from(fit: FittedGlm<T>) -> Self {
+        let predictor = LinearModel { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha };
+        Self { family: fit.family, predictor }
     }
 }
 

@@ -3,6 +3,7 @@
 use spm_linalg::{Scalar, check};
 use spm_solvers::lars::{Lars, LarsEvent, LarsRule};
 
+use super::LinearModel;
 use super::prepared::Prepared;
 use crate::{Fit, ModelError, Xy};
 
@@ -140,6 +141,17 @@ impl<T: Scalar> LarsPath<T> {
             }
         }
         (coef, intercept)
+    }
+}
+
+impl<T: Scalar> LarsPath<T> {
+    /// The solution at `alpha` as a model that predicts.
+    ///
+    /// # Errors
+    /// [`ModelError::Linalg`] if a number is not finite or `alpha` is negative.
+    pub fn model(&self, alpha: T) -> Result<LinearModel<T>, ModelError> {
+        let (coef, intercept) = self.at(alpha);
+        LinearModel::new(coef, intercept, alpha)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sparse linear regression.
 
+mod adaptive;
 mod blocks;
 mod concave;
 mod continuation;
@@ -14,6 +15,7 @@ mod lars_path;
 mod lasso;
 mod model;
 mod multitask;
+mod omp_regression;
 mod pairwise;
 pub(crate) mod path;
 mod penalty;
@@ -25,17 +27,19 @@ mod structure;
 
 use std::time::Duration;
 
+pub use adaptive::AdaptiveLasso;
 pub use concave::{Concave, ConcaveRegression, ConcaveStart, FittedConcave};
 pub use elastic_net::ElasticNet;
 pub use fitted::FittedLinear;
 pub use generalized_lasso::{FittedGeneralized, GeneralizedLasso};
-pub use glm::{Family, FittedGlm, SparseGlm};
+pub use glm::{Family, FittedGlm, GlmModel, SparseGlm};
 pub use group_lasso::GroupLasso;
 pub use hm_lasso::{CovarianceNorm, FittedHmLasso, HmLasso};
 pub use lars_path::{LarsKnot, LarsPath, LassoLars};
 pub use lasso::Lasso;
 pub use model::LinearModel;
-pub use multitask::{FittedMultiTask, MultiTaskLasso, MultiXy};
+pub use multitask::{FittedMultiTask, MultiTaskLasso, MultiTaskModel, MultiXy};
+pub use omp_regression::{FittedOmp, OmpRegression, OmpStep};
 pub use path::{ElasticNetPath, FittedPath, PathPoint};
 pub use slope::Slope;
 use spm_linalg::Scalar;

@@ -2,10 +2,15 @@
 
 use spm_linalg::{Design, DesignMatrix, LinearOperator, Scalar, check};
 
-use super::FittedLinear;
+use super::{FittedGeneralized, FittedHmLasso, FittedLinear};
 use crate::{ModelError, Predict, Score};
 
 /// A linear model, `prediction = intercept + X coef`: the part of a [`FittedLinear`] that outlives the data.
+///
+/// Every fit of one response becomes one by `from` (the Lasso, group Lasso, SLOPE, MCP and SCAD, generalized and missing-value
+/// Lasso, OMP); a point of a path by [`FittedPath::model`](super::FittedPath::model) or
+/// [`LarsPath::model`](super::LarsPath::model). Several responses have [`MultiTaskModel`](super::MultiTaskModel), other
+/// losses [`GlmModel`](super::GlmModel).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -43,6 +48,18 @@ impl<T: Scalar> LinearModel<T> {
 
 impl<T: Scalar> From<FittedLinear<T>> for LinearModel<T> {
     fn from(fit: FittedLinear<T>) -> Self {
+        Self { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha }
+    }
+}
+
+impl<T: Scalar> From<FittedGeneralized<T>> for LinearModel<T> {
+    fn from(fit: FittedGeneralized<T>) -> Self {
+        Self { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha }
+    }
+}
+
+impl<T: Scalar> From<FittedHmLasso<T>> for LinearModel<T> {
+    fn from(fit: FittedHmLasso<T>) -> Self {
         Self { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha }
     }
 }

@@ -274,11 +274,70 @@ impl<T: Scalar> FittedMultiTask<T> {
     /// # Errors
     /// [`ModelError::Linalg`] if the number of columns is not that of the training data.
     pub fn predict(&self, x: Design<'_, T>) -> Result<Vec<T>, ModelError> {
-        let n = x.nrows();
-        let mut out = vec![T::zero(); n * self.intercept.len()];
-        for (s, &b) in self.intercept.iter().enumerate() {
-            predict_into(self.coef_of(s), b, x, &mut out[s * n..(s + 1) * n])?;
-        }
-        Ok(out)
+        predict_each(&self.coef, &self.intercept, x)
+    }
+}
+
+/// Predictions for each target, column by column.
+fn predict_each<T: Scalar>(coef: &[T], intercept: &[T], x: Design<'_, T>) -> Result<Vec<T>, ModelError> {
+    let (n, p) = (x.nrows(), coef.len() / intercept.len());
+    let mut out = vec![T::zero(); n * intercept.len()];
+    for (s, &b) in intercept.iter().enumerate() {
+        predict_into(&coef[s * p..(s + 1) * p], b, x, &mut out[s * n..(s + 1) * n])?;
+    }
+    Ok(out)
+}
+
+/// A linear model of several targets, `predictions = intercepts + X coef`: the part of a [`FittedMultiTask`] that outlives the data.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct MultiTaskModel<T> {
+    /// p × t, column by column.
+    pub coef: Vec<T>,
+    /// One intercept a target.
+    pub intercept: Vec<T>,
+    /// The regularisation strength it was fitted with.
+    pub alpha: T,
+}
+
+impl<T: Scalar> MultiTaskModel<T> {
+    /// A model with the given coefficients.
+    ///
+    /// # Errors
+    /// [`spm_linalg::LinalgError`] if there is no target, the coefficients are not as many for each, a number is not finite, or
+    /// `alpha` is negative.
+    pub fn new(coef: Vec<T>, intercept: Vec<T>, alpha: T) -> Result<Self, ModelError> {
+        let this = Self { coef, intercept, alpha };
+        this.validate()?;
+        Ok(this)
+    }
+
+    /// Checks what [`new`](Self::new) checks.
+    ///
+    /// # Errors
+    /// [`spm_linalg::LinalgError`] naming the first number or length that is wrong.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let t = self.intercept.len();
+        check::non_empty("intercept", t)?;
+        check::len("coef: length, a multiple of the targets", self.coef.len() / t * t, self.coef.len())?;
+        check::finite("coef", &self.coef)?;
+        check::finite("intercept", &self.intercept)?;
+        check::non_negative("alpha", self.alpha)?;
+        Ok(())
+    }
+
+    /// Predictions for the rows of `x`, n × t, column by column.
+    ///
+    /// # Errors
+    /// [`ModelError::Linalg`] if the number of columns is not that of the training data.
+    pub fn predict(&self, x: Design<'_, T>) -> Result<Vec<T>, ModelError> {
+        predict_each(&self.coef, &self.intercept, x)
+    }
+}
+
+impl<T: Scalar> From<FittedMultiTask<T>> for MultiTaskModel<T> {
+    fn from(fit: FittedMultiTask<T>) -> Self {
+        Self { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha }
     }
 }

@@ -1,0 +1,92 @@
+//! `spm lasso --loss`: logistic, Huber and Poisson regression.
+
+use std::time::Instant;
+
+use clap::ValueEnum;
+use sparse_modeling::models::file;
+use sparse_modeling::models::{Design, Family, Fit, FittedGlm, GlmModel, SparseGlm, Xy};
+use sparse_modeling::solvers::Status;
+
+use super::lasso::{self, Args, Files, each};
+use crate::Context;
+use crate::error::CliError;
+use crate::io::extension;
+use crate::outcome::Outcome;
+
+/// What the response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Loss {
+    /// Real numbers: least squares.
+    Squared,
+    /// 0 or 1.
+    Logistic,
+    /// Real numbers with outliers.
+    Huber,
+    /// Counts.
+    Poisson,
+}
+
+/// Each target on its own.
+pub(super) fn run(
+    args: &Args,
+    design: Design<'_, f64>,
+    y: &[f64],
+    rows: usize,
+    weights: Option<&[f64]>,
+    penalty_weights: Option<&[f64]>,
+    files: &Files<'_>,
+    ctx: &Context,
+) -> Result<Outcome, CliError> {
+    if args.standardize || args.bounds.is_some() {
+        return Err(CliError::Usage("--loss goes with neither --standardize nor --bounds".to_owned()));
+    }
+    let family = match args.loss {
+        Loss::Logistic => Family::Logistic,
+        Loss::Huber => Family::Huber { delta: args.delta },
+        Loss::Poisson => Family::Poisson,
+        Loss::Squared => return Err(CliError::Usage("--loss squared has no family".to_owned())),
+    };
+    let within = |e| CliError::from(e).within_any(files, &args.y);
+    let bar = ctx.progress.spinner("lasso");
+    let (mut fits, mut tops): (Vec<FittedGlm<f64>>, Vec<f64>) = (Vec::new(), Vec::new());
+    let start = Instant::now();
+    for target in y.chunks_exact(rows) {
+        let mut data = Xy::new(design, target);
+        if let Some(w) = weights {
+            data = data.sample_weight(w);
+        }
+        let mut model = SparseGlm::new(family, 1.0)
+            .l1_ratio(args.l1_ratio)
+            .fit_intercept(!args.no_intercept)
+            .positive(args.positive)
+            .tol(args.tol)
+            .max_iter(args.max_iter);
+        model.penalty_weights = penalty_weights.map(<[f64]>::to_vec);
+        let top = model.alpha_max(data).map_err(within)?;
+        model.alpha = args.strength(top);
+        fits.push(model.fit(data).map_err(within)?);
+        tops.push(top);
+    }
+    let elapsed = start.elapsed();
+    bar.finish_and_clear();
+    match &fits[..] {
+        [one] if extension(&args.output) == "spm" => {
+            file::save(&GlmModel::from(one.clone()), &args.output)
+                .map_err(|e| CliError::from(e).within(&args.output))?;
+        }
+        all => lasso::write(args, &all.iter().map(|f| &f.coef[..]).collect::<Vec<_>>())?,
+    }
+    let status = fits.iter().map(|f| f.status).find(|s| !s.is_converged()).unwrap_or(Status::Converged);
+    Ok(Outcome::new("lasso")
+        .status(status)
+        .set("alpha", each(fits.iter().map(|f| f.alpha)))
+        .set("alpha_max", each(tops))
+        .set("objective", each(fits.iter().map(FittedGlm::objective)))
+        .set("objective_at_zero", each(fits.iter().map(|f| f.objective_at_zero)))
+        .set("gap", each(fits.iter().map(FittedGlm::gap)))
+        .set("nnz", each(fits.iter().map(FittedGlm::nnz)))
+        .set("intercept", each(fits.iter().map(|f| f.intercept)))
+        .set("deviance_explained", each(fits.iter().map(|f| f.explained)))
+        .set("iterations", fits.iter().map(|f| f.iterations).sum::<usize>())
+        .seconds(elapsed))
+}
