@@ -324,8 +324,9 @@ fn adaptive_weights_are_those_of_the_pilot_and_do_not_depend_on_units() {
     let weights: Vec<f64> = (0..n).map(|i| 0.5 + f64::from(i as u32 % 3)).collect();
     let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y).sample_weight(&weights);
     let pilot = Lasso::new(0.1).tol(1e-13).fit(data).unwrap();
-    let model = AdaptiveLasso::new(0.05, ElasticNet::new(0.1, 1.0).tol(1e-13)).power(1.5);
-    let model = AdaptiveLasso { model: model.model.clone().tol(1e-13), ..model };
+    let model = AdaptiveLasso::new(0.05, ElasticNet::new(0.1, 1.0).tol(1e-13))
+        .power(1.5)
+        .model(ElasticNet::new(0.05, 1.0).tol(1e-13));
     let fit = model.fit(data).unwrap().require_converged().unwrap();
     // By hand, on the features that the pilot keeps.
     let kept: Vec<usize> = pilot.nonzeros().map(|(j, _)| j).collect();

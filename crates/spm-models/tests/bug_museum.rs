@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use spm_linalg::LinalgError;
 use spm_linalg::testing::Rng;
 use spm_models::{
-    Design, ElasticNet, Fit, FitControl, FittedLinear, Lasso, ModelError, Predict, Score, Solver, Xy,
+    Design, ElasticNet, Fit, FitControl, FittedLinear, HmLasso, Lasso, ModelError, Predict, Score, Solver, Xy,
 };
 use spm_solvers::{Progress, Status};
 
@@ -445,6 +445,40 @@ fn bad_input_is_a_typed_error() {
     }
     let f = solve(&exact(0.1, 1.0), a.data());
     assert!(f.predict(Design::dense(&a.x[..20], 10, 2).unwrap()).is_err());
+}
+
+#[test]
+fn admm_returns_the_sparse_iterate() {
+    let pr = problem(31, 60, 200);
+    let model = ElasticNet::new(0.2, 1.0);
+    let reference = solve(&model.clone().tol(1e-13), pr.data());
+    let support = |fit: &FittedLinear<f64>| fit.nonzeros().map(|e| e.0).collect::<Vec<_>>();
+    for tol in [1e-2, 1e-4, 1e-8] {
+        let fit = solve(&model.clone().solver(Solver::Admm).tol(tol), pr.data());
+        assert!(fit.nnz() <= 20, "{tol}: {} of 200 are not zero", fit.nnz());
+        if tol < 1e-6 {
+            assert_eq!(support(&fit), support(&reference));
+        }
+    }
+}
+
+#[test]
+fn missing_values_recover_a_known_coefficient_with_a_bounded_covariance() {
+    let (n, p) = (40_000, 4);
+    for percent in [30, 60, 90] {
+        let mut rng = Rng::new(percent);
+        let x: Vec<f64> = rng.normals(n * p);
+        let y: Vec<f64> = (0..n).map(|i| x[i] + 0.1 * rng.normal::<f64>()).collect();
+        let holes =
+            x.iter().map(|&v| if rng.uniform::<f64>() * 100.0 < percent as f64 { f64::NAN } else { v });
+        let holes: Vec<f64> = holes.collect();
+        let data = Xy::new(Design::dense(&holes, n, p).unwrap(), &y);
+        let fit = HmLasso::new(0.1).fit(data).unwrap().require_converged().unwrap();
+        // Orthogonal columns of unit variance: the soft threshold of 1.
+        assert!((fit.coef[0] - 0.9).abs() < 0.15, "{percent} %: {:?}", fit.coef);
+        assert!(fit.coef[1..].iter().all(|w| w.abs() < 0.15), "{percent} %: {:?}", fit.coef);
+        assert!(fit.covariance.iter().all(|v| v.abs() < 1.5), "{percent} %");
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub enum Family<T> {
 
 impl<T: Scalar> Family<T> {
     /// The expected response at the linear predictor `p`: a probability, a value, a rate.
+    #[must_use]
     pub fn mean(self, p: T) -> T {
         match self {
             Self::Logistic => (T::one() + (-p).exp()).recip(),

@@ -128,10 +128,6 @@ impl<T: Scalar> OmpRegression<T> {
         for (step, &feature) in steps.iter_mut().zip(omp.support()) {
             step.feature = feature;
         }
-        if self.tol == T::zero() && report.status == Status::MaxIterations {
-            // The number of features was the goal.
-            report.status = Status::Converged;
-        }
         let w = omp.iterate();
         let mut ws = Workspace::new(prepared.view.scratch());
         let (mut residual, mut slope) = (vec![T::zero(); n], vec![T::zero(); p]);
@@ -140,6 +136,12 @@ impl<T: Scalar> OmpRegression<T> {
             *r = y - *r;
         }
         prepared.view.apply_adjoint(&residual, &mut slope, ws.stack());
+        if matches!(report.status, Status::Converged | Status::MaxIterations) {
+            // Without a bound the number of features was the goal; with fewer, none is left that helps.
+            let reached = vecops::sq_norm(&residual) <= self.tol * vecops::sq_norm(&y);
+            let done = self.tol == T::zero() || reached || steps.len() < self.k;
+            report.status = if done { Status::Converged } else { Status::MaxIterations };
+        }
         let off = |&j: &usize| c * slope[j].abs();
         let violation =
             omp.support().iter().map(off).fold(T::zero(), |m, v| if v > m || v.is_nan() { v } else { m });
