@@ -46,7 +46,7 @@ impl<T: Scalar + Serialize + DeserializeOwned> Model for LinearModel<T> {
 }
 
 impl<T: Scalar + Serialize + DeserializeOwned> Model for MultiTaskModel<T> {
-    const KIND: u32 = 3;
+    const KIND: u32 = 5;
     const NAME: &'static str = "linear model of several targets";
     const SCALAR_BYTES: usize = size_of::<T>();
 
