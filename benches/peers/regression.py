@@ -275,7 +275,7 @@ def seconds_of(repeat, run, first):
         for _ in range(batch):
             run()
         times.append((time.process_time() - start) / batch)
-        if sum(times) * batch > 5:
+        if sum(times) * batch > 1:
             break
     return statistics.median(times)
 

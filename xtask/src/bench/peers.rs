@@ -10,7 +10,8 @@ pub(super) fn folder() -> PathBuf {
     root().join("target/peers")
 }
 
-/// The interpreter of an environment that has `packages` (requirements as pip takes them), made or completed if need be.
+/// The interpreter of an environment that has `packages` (requirements as pip takes them, with options before
+/// one that must not change what is there), made or completed if need be.
 pub(super) fn environment(packages: &[&str]) -> Outcome<PathBuf> {
     let folder = folder();
     let python = folder.join("bin/python");
@@ -23,7 +24,18 @@ pub(super) fn environment(packages: &[&str]) -> Outcome<PathBuf> {
     let missing: Vec<&str> =
         packages.iter().copied().filter(|p| !installed.lines().any(|l| l == *p)).collect();
     if !missing.is_empty() {
-        must(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(&missing))?;
+        let (plain, special): (Vec<&str>, Vec<&str>) = missing.iter().partition(|p| !p.starts_with('-'));
+        let pip = || {
+            let mut command = Command::new(&python);
+            command.args(["-m", "pip", "install", "--quiet"]);
+            command
+        };
+        if !plain.is_empty() {
+            must(pip().args(&plain))?;
+        }
+        for package in special {
+            must(pip().args(package.split_whitespace()))?;
+        }
         for package in missing {
             installed.push_str(package);
             installed.push('\n');
