@@ -44,11 +44,14 @@ fn run_cargo(args: &[&str]) -> Outcome {
     must(&mut cargo(args))
 }
 
-/// Every library crate must build alone and without its default features.
+/// Every library crate must build alone and without its default features, and every view of other matrices without the others.
 fn no_default_features() -> Outcome {
     for name in ["spm-linalg", "spm-solvers", "spm-models", "spm-image", "spm-timeseries", "sparse-modeling"]
     {
         run_cargo(&["check", "--quiet", "--package", name, "--no-default-features", "--features", "std"])?;
+    }
+    for feature in ["ndarray", "nalgebra", "sprs"] {
+        run_cargo(&["check", "--quiet", "--package", "spm-linalg", "--features", feature])?;
     }
     Ok(())
 }

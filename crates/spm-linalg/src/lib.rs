@@ -3,6 +3,8 @@
 pub mod check;
 pub mod factor;
 pub mod function;
+#[cfg(any(feature = "ndarray", feature = "nalgebra", feature = "sprs"))]
+pub mod interop;
 pub mod krylov;
 pub mod operator;
 pub mod scratch;

@@ -97,6 +97,14 @@ impl<'a, T: Scalar> Sparse<'a, T> {
         (&self.indices[start..end], &self.values[start..end])
     }
 
+    /// The arrays of the matrix as [`from_csc`](Self::from_csc) takes them; `None` if there is unused room between the columns.
+    #[must_use]
+    pub fn as_csc(&self) -> Option<(&'a [usize], &'a [usize], &'a [T])> {
+        let tight = self.count.is_none() && self.start[0] == 0;
+        let nnz = self.nnz();
+        tight.then(|| (self.start, &self.indices[..nnz], &self.values[..nnz]))
+    }
+
     /// The number of stored entries.
     #[must_use]
     pub fn nnz(&self) -> usize {
