@@ -140,13 +140,13 @@ impl<T: Scalar> JointCoder<T> {
     fn one(&self, dictionary: Dense<'_, T>, y: &[T]) -> Result<Codes<T>, SolveError> {
         let (dim, n_atoms) = (dictionary.nrows(), dictionary.ncols());
         let n = y.len() / dim;
-        let mut codes = Codes::new(n_atoms);
         let at_zero = T::of(0.5) * vecops::sq_norm(y);
         check::finite("squared norm of a group of signals", &[at_zero])?;
         // Y = U S Vᵀ: the columns of U S are coded, Vᵀ turns their codes back.
         let svd = ThinSvd::from_column_major(y, dim, n)?;
         let rank = svd.rank(T::epsilon());
         if rank == 0 {
+            let mut codes = Codes::new(n_atoms);
             (0..n).for_each(|_| codes.push(&[], &[]));
             return Ok(codes);
         }
@@ -156,23 +156,35 @@ impl<T: Scalar> JointCoder<T> {
         let penalty = GroupL2::new(self.lambda, &vec![rank; n_atoms], vec![T::one(); n_atoms])?;
         let order: Vec<usize> = (0..n_atoms).collect();
         let mut solver = BlockDescent::new(dictionary, &turned, rank, T::one(), penalty, &order)?;
-        let mut stop = Gap { tol: self.tol * at_zero };
-        // Whether it converged is what the certificate of the codes says.
-        let _ = run(&mut solver, Control::new(self.max_iter, &mut stop))?;
-        let rows: Vec<(u32, &[T])> = (0..)
-            .zip(solver.iterate().chunks_exact(rank))
-            .filter(|(_, row)| row.iter().any(|v| *v != T::zero()))
-            .collect();
-        let atoms: Vec<u32> = rows.iter().map(|row| row.0).collect();
-        let mut x = vec![T::zero(); atoms.len()];
-        for i in 0..n {
-            for (x, (_, row)) in x.iter_mut().zip(&rows) {
-                *x = row.iter().enumerate().map(|(q, &z)| z * svd.v()[(i, q)]).sum();
+        // The solver's dual point may be better than the one that follows from the codes: it is the latter that must do.
+        let wanted = self.tol * at_zero;
+        let mut tol = wanted;
+        loop {
+            let report = run(&mut solver, Control::new(self.max_iter, &mut Gap { tol }))?;
+            let codes = turned_back(solver.iterate(), rank, &svd, n_atoms, n);
+            let certificate = self.certificates(dictionary, y, &codes)?[0];
+            tol *= T::of(0.25);
+            if certificate.gap() <= wanted || !report.status.is_converged() || tol <= T::epsilon() * at_zero {
+                return Ok(codes);
             }
-            codes.push(&atoms, &x);
         }
-        Ok(codes)
     }
+}
+
+/// Codes of `n` signals from those of the `rank` columns of `U S`, `rank` numbers an atom.
+fn turned_back<T: Scalar>(x: &[T], rank: usize, svd: &ThinSvd<T>, n_atoms: usize, n: usize) -> Codes<T> {
+    let rows: Vec<(u32, &[T])> =
+        (0..).zip(x.chunks_exact(rank)).filter(|(_, row)| row.iter().any(|v| *v != T::zero())).collect();
+    let atoms: Vec<u32> = rows.iter().map(|row| row.0).collect();
+    let mut values = vec![T::zero(); atoms.len()];
+    let mut codes = Codes::new(n_atoms);
+    for i in 0..n {
+        for (value, (_, row)) in values.iter_mut().zip(&rows) {
+            *value = row.iter().enumerate().map(|(q, &z)| z * svd.v()[(i, q)]).sum();
+        }
+        codes.push(&atoms, &values);
+    }
+    codes
 }
 
 impl<T: Scalar> Coder<T> for JointCoder<T> {
