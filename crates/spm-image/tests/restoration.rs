@@ -7,10 +7,10 @@ use spm_image::metrics::psnr;
 use spm_image::mri::{Complex, KSpace, Mri, Reconstruction, mask};
 use spm_image::superres::SuperResTrainer;
 use spm_image::tv::{
-    Coupling, Fidelity, Tgv, TvDeblur, TvDenoise, TvDenoised, TvDiscrepancy, TvRestore, TvSure,
+    Coupling, Fidelity, Samples, Tgv, TvDeblur, TvDenoise, TvDenoised, TvDiscrepancy, TvRestore, TvSure,
 };
 use spm_image::wavelet::Wavelet;
-use spm_image::{Gray, Rgb};
+use spm_image::{Gray, ImageError, Rgb};
 use spm_linalg::Scalar;
 use spm_linalg::testing::Rng;
 
@@ -131,6 +131,17 @@ fn slopes_survive_generalised_variation() {
             certified(&out, 1e-3);
         }
     }
+    // A plane costs nothing: its gap can't be relative to the objective.
+    let plane =
+        Gray::new(20, 15, (0..300).map(|k| 0.02 * f64::from(k / 15) - 0.03 * f64::from(k % 15)).collect())
+            .unwrap();
+    let out = Tgv::new(0.1).denoise(plane.view()).unwrap();
+    assert!(out.status().is_converged(), "{:?}", out.report);
+    assert!(plane.data().iter().zip(out.image.data()).all(|(a, b)| (a - b).abs() < 1e-3));
+    let dot = Gray::new(1, 1, vec![0.5]).unwrap();
+    let kernel = Gray::new(1, 1, vec![2.0]).unwrap();
+    let out = TvDeblur::new(0.1).deblur(dot.view(), kernel.view()).unwrap();
+    assert!(out.status().is_converged() && (out.image.get(0, 0, 0) - 0.25_f64).abs() < 1e-6);
     assert_eq!(Tgv::new(0.0).denoise(b.view()).unwrap().image, b);
     assert!(Tgv::new(-1.0).denoise(b.view()).is_err() && Tgv::new(1.0).ratio(0.0).denoise(b.view()).is_err());
 }
@@ -168,7 +179,10 @@ fn bits<T: Scalar>(v: &[T]) -> Vec<u64> {
     v.iter().map(|v| v.as_f64().to_bits()).collect()
 }
 
-fn same_bits<const N: usize>(methods: [(&str, Box<dyn Fn() -> Vec<u64> + Sync>); N]) {
+/// A name and what gives the bits of a result.
+type Method = (&'static str, Box<dyn Fn() -> Vec<u64> + Sync>);
+
+fn same_bits<const N: usize>(methods: [Method; N]) {
     for (name, method) in methods {
         let with =
             |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(&method);
@@ -267,4 +281,45 @@ fn single_precision_carries_the_certificate() {
         let method = TvRestore::new(0.3_f32).fidelity(fidelity).tol(1e-3);
         certified(&method.image(b.view(), None).unwrap(), 1e-3);
     }
+}
+
+#[test]
+fn awkward_images() {
+    let kernel = Gray::new(1, 1, vec![1.0]).unwrap();
+    for (h, w) in [(1, 12), (12, 1), (2, 3)] {
+        for scale in [1e-12, 1.0, 1e12] {
+            let b = Gray::new(h, w, (0..h * w).map(|k| scale * (0.2 + (k * 7 % 5) as f64 / 5.0)).collect())
+                .unwrap();
+            certified(&TvDeblur::new(0.05 * scale).deblur(b.view(), kernel.view()).unwrap(), 1e-4);
+            for fidelity in [Fidelity::Squared, Fidelity::Absolute, Fidelity::Poisson] {
+                let lambda = if fidelity == Fidelity::Squared { 0.05 * scale } else { 0.4 };
+                let method = TvRestore::new(lambda).fidelity(fidelity);
+                certified(&method.image(b.view(), None).unwrap(), 1e-4);
+            }
+        }
+        // Constant: nothing to do.
+        let flat = Gray::new(h, w, vec![0.25; h * w]).unwrap();
+        for x in [
+            Tgv::new(0.1).denoise(flat.view()).unwrap().image,
+            TvSure::new(0.1).denoise(flat.view()).unwrap().result.image,
+        ] {
+            assert_eq!(x, flat);
+        }
+        // Nothing given.
+        let none = vec![0.0; h * w];
+        let samples = Samples { shape: &[h, w], values: flat.data(), weights: Some(&none), edges: None };
+        assert!(matches!(TvRestore::new(0.1).restore(samples), Err(ImageError::Linalg(_))));
+        assert!(KsvdInpaint::new().run(flat.view(), &vec![true; h * w]).is_err());
+    }
+    // An image of zeros through every mask.
+    let zero = KSpace::new((4, 4), vec![true; 16], vec![Complex::new(0.0, 0.0); 16]).unwrap();
+    let out = Mri::new(0.1).real(true).reconstruct(&zero).unwrap();
+    assert!(out.status().is_converged() && out.image.iter().all(|v| v.norm() == 0.0));
+    let grey: Gray<f64> = noisy(&scene(20, 20), 0.1);
+    let colour = Rgb::new(20, 20, grey.data().repeat(3)).unwrap();
+    let (one, three) = (
+        TvRestore::new(0.2).fidelity(Fidelity::Absolute).tol(1e-6).image(grey.view(), None).unwrap(),
+        TvRestore::new(0.2).fidelity(Fidelity::Absolute).tol(1e-6).image(colour.view(), None).unwrap(),
+    );
+    assert!((three.certificate.primal - 3.0 * one.certificate.primal).abs() < 1e-4 * one.certificate.primal);
 }

@@ -66,6 +66,8 @@ pub(crate) struct Admm<'a, P> {
     iter: usize,
     checks: Checks,
     certificate: Certificate<f64>,
+    /// The gap is relative to the objective, or to this share of the energy of the data where the objective vanishes.
+    floor: f64,
     residuals: (f64, f64),
 }
 
@@ -115,6 +117,7 @@ impl<'a, P: Pixel> Admm<'a, P> {
             iter: 0,
             checks: Checks::new(),
             certificate: Certificate::new(f64::INFINITY, f64::NEG_INFINITY),
+            floor: FLOOR * a.inner(values, values),
             residuals: (1.0, 1.0),
         };
         it.set_gain();
@@ -146,6 +149,10 @@ impl<'a, P: Pixel> Admm<'a, P> {
         self.certificate = self.certifier.certify(&self.x, dual, &mut self.work);
         self.flat.clear();
         P::flatten(&self.x, &mut self.flat);
+    }
+
+    fn relative_gap(&self) -> f64 {
+        self.certificate.relative_gap(self.certificate.primal.max(self.floor))
     }
 
     /// The weights of `∇ᵀ∇` and `WᵀW` in the x-update.
@@ -274,8 +281,7 @@ impl<P: Pixel> Iteration<f64> for Admm<'_, P> {
         }
         if self.iter >= self.checks.next {
             self.certify();
-            let relative = self.certificate.relative_gap(self.certificate.primal);
-            self.checks.plan(self.iter, relative, self.certifier.options.tol);
+            self.checks.plan(self.iter, self.relative_gap(), self.certifier.options.tol);
         }
         if balance {
             self.balance();
@@ -284,8 +290,9 @@ impl<P: Pixel> Iteration<f64> for Admm<'_, P> {
     }
 
     fn progress(&self) -> Progress<f64> {
-        let relative = self.certificate.relative_gap(self.certificate.primal);
-        Progress::new(self.iter, relative).objective(self.certificate.primal).gap(self.certificate.gap())
+        Progress::new(self.iter, self.relative_gap())
+            .objective(self.certificate.primal)
+            .gap(self.certificate.gap())
     }
 
     /// Real and imaginary parts as of the last certificate.
@@ -300,6 +307,9 @@ const START: f64 = 0.05;
 /// The residuals may differ by this factor; they are looked at in the first iterations only, as convergence wants a fixed ρ.
 const BALANCE: f64 = 5.0;
 const BALANCE_UNTIL: usize = 100;
+
+/// See [`Admm::floor`]: below this an objective is rounding.
+const FLOOR: f64 = 1e-10;
 
 /// When the next certificate is due. One costs some ten iterations.
 #[derive(Debug)]

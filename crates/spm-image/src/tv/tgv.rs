@@ -24,7 +24,7 @@ use crate::{Image, ImageError, ImageRef};
 /// |---|---|---|---|
 /// | `lambda` | required | `>= 0` | weight of the first differences |
 /// | `ratio` | 2 | `> 0` | weight of the second differences over it; large: total variation plus a plane |
-/// | `tol` | `1e-3` | `>= 0` | duality gap relative to the objective |
+/// | `tol` | `1e-3` | `>= 0` | duality gap relative to the objective, or to a millionth of half the energy of `b` if that is more |
 /// | `max_iter` | 10 000 | | iterations at most |
 /// | `time_limit` | none | | wall time at most |
 ///

@@ -42,7 +42,12 @@ pub(super) struct TgvStep {
     next_check: usize,
     next_ratio: usize,
     certificate: Certificate<f64>,
+    /// The gap is relative to the objective, or to this where the objective vanishes: the image is a plane.
+    floor: f64,
 }
+
+/// Of half the energy of the data.
+const FLOOR: f64 = 1e-6;
 
 /// A band's share of a certificate.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,6 +80,7 @@ impl TgvStep {
             lambda,
             mu,
             reference: (primal.clone(), dual.clone()),
+            floor: 0.5 * FLOOR * vecops::sq_norm(&b),
             b,
             primal,
             dual,
@@ -213,6 +219,11 @@ impl TgvStep {
         Certificate::new(total.primal, s * total.product - 0.5 * s * s * total.energy)
     }
 
+    /// The gap in parts of the objective, or of the least objective that counts.
+    pub(super) fn relative_gap(&self) -> f64 {
+        self.certificate.relative_gap(self.certificate.primal.max(self.floor))
+    }
+
     /// `√(σ/τ)` from how far both variables have come since it was last set.
     fn adapt(&mut self) {
         let dx = vecops::sq_dist(&self.primal, &self.reference.0).sqrt();
@@ -256,8 +267,9 @@ impl Iteration<f64> for TgvStep {
     }
 
     fn progress(&self) -> Progress<f64> {
-        let relative = self.certificate.relative_gap(self.certificate.primal);
-        Progress::new(self.iter, relative).objective(self.certificate.primal).gap(self.certificate.gap())
+        Progress::new(self.iter, self.relative_gap())
+            .objective(self.certificate.primal)
+            .gap(self.certificate.gap())
     }
 
     fn iterate(&self) -> &[f64] {
