@@ -67,7 +67,7 @@ fn multitask_and_its_model_file() {
             let info = json("info {}", &[&model], 0);
             assert_eq!(
                 (info["kind_id"].as_u64(), info["shapes"]["intercept"][0].as_u64()),
-                (Some(3), Some(3))
+                (Some(5), Some(3))
             );
         }
     }

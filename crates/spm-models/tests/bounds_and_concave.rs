@@ -12,7 +12,7 @@ fn problem(seed: u64, n: usize, p: usize) -> (Vec<f64>, Vec<f64>) {
     let mut rng = Rng::new(seed);
     let mut x: Vec<f64> = rng.normals(n * p);
     for e in n..n * p {
-        x[e] = 0.5 * x[e - n] + x[e];
+        x[e] += 0.5 * x[e - n];
     }
     x.iter_mut().enumerate().for_each(|(k, v)| *v += (k / n % 3) as f64);
     let noise: Vec<f64> = rng.normals(n);

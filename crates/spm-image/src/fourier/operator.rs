@@ -128,7 +128,7 @@ mod tests {
         let wave = |k: usize, s: f64| C64::new((k as f64 * s).sin(), (k as f64 * s).cos());
         for (height, width) in [(1, 1), (4, 6), (5, 7), (6, 5)] {
             let n = height * width;
-            let of = |k: usize| if k % 3 == 0 { ZERO } else { wave(k, 0.7) };
+            let of = |k: usize| if k.is_multiple_of(3) { ZERO } else { wave(k, 0.7) };
             let h = transposed(&(0..n).map(of).collect::<Vec<_>>(), (height, width));
             let y = transposed(&(0..n).map(|k| wave(k, 1.3)).collect::<Vec<_>>(), (height, width));
             let (filter, values, rest) = halve(&h, &y, (height, width));

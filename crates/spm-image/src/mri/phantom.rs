@@ -33,7 +33,7 @@ const ELLIPSES: [Ellipse; 10] = [
 /// let head = spm_image::mri::phantom(64)?;
 /// assert_eq!(head.len(), 64 * 64);
 /// let outside = head[0].re;
-/// let bone = head[2 * 64 + 2 * 16].re; // third row, in the middle
+/// let bone = head[4 * 64 + 32].re; // fifth row, in the middle
 /// assert_eq!((outside, bone), (0.0, 1.0));
 /// # Ok::<(), spm_image::ImageError>(())
 /// ```
