@@ -32,6 +32,8 @@ pub enum CovarianceNorm {
 /// In plain text: `argmin 1/2 sum (R_jk^a (Sigma_jk - S_jk))^2 subject to Sigma - floor I psd`, then
 /// `min 1/2 w'Sigma w - rho'w + alpha sum_j v_j |w_j|`. With nothing missing this is the Lasso, up to the constant
 /// `½ Σ (y − ȳ)²/n` in the objective and, where p > n, the floor. Pairs that never occur together have no weight whatever `a` is.
+/// Where most values are missing, the covariance lies on its floor, and with a tiny one the second problem may be too badly
+/// conditioned to converge within `max_iter`, which is a status; a floor of 0.01 of the variances helps.
 ///
 /// | parameter | default | range | meaning |
 /// |---|---|---|---|
