@@ -1,6 +1,6 @@
 //! The pictures and measurements, made or from a photograph.
 
-use sparse_modeling::image::mri::{Complex, KSpace, mask};
+use sparse_modeling::image::mri::{Complex, KSpace, mask, phantom};
 use sparse_modeling::image::{Gray, Rgb, io};
 use spm_linalg::testing::Rng;
 
@@ -33,34 +33,6 @@ pub(crate) fn photograph(path: &str) -> Gray<f64> {
     io::read(path).unwrap().0.into_gray()
 }
 
-/// The modified phantom of Shepp and Logan: additive level, semi-axes, centre, angle in degrees.
-const ELLIPSES: [(f64, f64, f64, f64, f64, f64); 10] = [
-    (1.0, 0.69, 0.92, 0.0, 0.0, 0.0),
-    (-0.8, 0.6624, 0.874, 0.0, -0.0184, 0.0),
-    (-0.2, 0.11, 0.31, 0.22, 0.0, -18.0),
-    (-0.2, 0.16, 0.41, -0.22, 0.0, 18.0),
-    (0.1, 0.21, 0.25, 0.0, 0.35, 0.0),
-    (0.1, 0.046, 0.046, 0.0, 0.1, 0.0),
-    (0.1, 0.046, 0.046, 0.0, -0.1, 0.0),
-    (0.1, 0.046, 0.023, -0.08, -0.605, 0.0),
-    (0.1, 0.023, 0.023, 0.0, -0.606, 0.0),
-    (0.1, 0.023, 0.046, 0.06, -0.605, 0.0),
-];
-
-pub(crate) fn phantom(side: usize) -> Vec<Complex> {
-    let at = |k: usize| 2.0 * k as f64 / (side - 1) as f64 - 1.0;
-    let pixel = |k: usize| {
-        let (y, x) = (-at(k / side), at(k % side));
-        let inside = |&(level, a, b, cx, cy, angle): &(f64, f64, f64, f64, f64, f64)| {
-            let (sin, cos) = f64::to_radians(angle).sin_cos();
-            let (u, v) = ((x - cx) * cos + (y - cy) * sin, (y - cy) * cos - (x - cx) * sin);
-            if (u / a).powi(2) + (v / b).powi(2) <= 1.0 { level } else { 0.0 }
-        };
-        Complex::new(ELLIPSES.iter().map(inside).sum(), 0.0)
-    };
-    (0..side * side).map(pixel).collect()
-}
-
 pub(crate) fn lines(side: usize) -> usize {
     (22 * side / 256).max(16)
 }
@@ -72,7 +44,7 @@ pub(crate) fn head(side: usize) -> Vec<Complex> {
         let folds = (60.0 * i + 8.0 * (25.0 * j).sin()).sin() * (45.0 * j + 6.0 * (30.0 * i).cos()).cos();
         1.0 - 0.6 * (i * i + j * j) + 0.12 * folds
     };
-    phantom(side).iter().enumerate().map(|(k, v)| v * shade(k)).collect()
+    phantom(side).unwrap().iter().enumerate().map(|(k, v)| v * shade(k)).collect()
 }
 
 /// The head through a mask of one in four rows or pixels of its spectrum, with noise of deviation 0.005.
@@ -130,7 +102,7 @@ pub(crate) fn missing(n: usize, share: f64) -> Vec<bool> {
 }
 
 pub(crate) fn kspace(side: usize) -> (Vec<Complex>, KSpace) {
-    let image = phantom(side);
+    let image = phantom(side).unwrap();
     let mask = mask::radial((side, side), lines(side)).unwrap();
     let kspace = KSpace::measure((side, side), mask, &image, vec![]).unwrap();
     (image, kspace)
