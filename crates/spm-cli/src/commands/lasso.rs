@@ -121,14 +121,18 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         let message = format!("a model file holds one target, y has {targets}: write .npy or .csv");
         return Err(CliError::file(&args.output, message));
     }
-    let columns;
-    let design = match &matrix {
+    let (columns, sparse);
+    let design = match matrix {
         Matrix::Dense(a) => {
             let (n, p) = a.rows_cols(&args.x)?;
+            // The rows are dropped here: one copy of X stays.
             columns = a.column_major();
             Design::dense(&columns, n, p)
         }
-        Matrix::Sparse(s) => Design::sparse(s.nrows, &s.col_ptr, &s.row_idx, &s.values),
+        Matrix::Sparse(s) => {
+            sparse = s;
+            Design::sparse(sparse.nrows, &sparse.col_ptr, &sparse.row_idx, &sparse.values)
+        }
     };
     let design = design.map_err(|e| CliError::from(e).within(&args.x))?;
     if design.nrows() != rows {
@@ -137,21 +141,6 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
             format!("expected {} rows, as X has, found {rows}", design.nrows()),
         ));
     }
-    if args.missing {
-        let y = y.column_major();
-        return lasso_missing::run(
-            args,
-            design,
-            &y,
-            rows,
-            weights.as_deref(),
-            penalty_weights.as_deref(),
-            ctx,
-        );
-    }
-    design.check_finite("X").map_err(|e| CliError::from(e).within(&args.x))?;
-    let y = Array { shape: y.shape, data: y.data }.column_major();
-
     let files = [
         ("sample_weight", args.sample_weight.as_ref()),
         ("penalty_weights", args.penalty_weights.as_ref()),
@@ -161,33 +150,35 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         ("bounds: lower", args.bounds.as_ref()),
         ("bounds: upper", args.bounds.as_ref()),
         ("X", Some(&args.x)),
+        ("y", Some(&args.y)),
     ];
+    let y = y.column_major();
+    let (weights, penalty_weights) = (weights.as_deref(), penalty_weights.as_deref());
+    let table = Table { design, y: &y, weights, penalty_weights, files: &files };
+    if args.missing {
+        return lasso_missing::run(args, &table, ctx);
+    }
+    design.check_finite("X").map_err(|e| CliError::from(e).within(&args.x))?;
     if args.groups.is_some() {
-        return lasso_structured::groups(args, design, &y, rows, weights.as_deref(), &files, ctx);
+        return lasso_structured::groups(args, &table, ctx);
     }
     if args.multitask {
-        let (weights, v) = (weights.as_deref(), penalty_weights.as_deref());
-        return lasso_structured::multitask(args, design, &y, rows, weights, v, &files, ctx);
+        return lasso_structured::multitask(args, &table, ctx);
     }
-    let (w, v) = (weights.as_deref(), penalty_weights.as_deref());
     if args.loss != Loss::Squared {
-        return lasso_loss::run(args, design, &y, rows, w, v, &files, ctx);
+        return lasso_loss::run(args, &table, ctx);
     }
     if args.penalty != Penalty::L1 {
-        return lasso_concave::run(args, design, &y, rows, w, v, &files, ctx);
+        return lasso_concave::run(args, &table, ctx);
     }
     let bounds = args.bounds.as_deref().map(read_bounds).transpose()?;
     let bar = ctx.progress.spinner("lasso");
     let mut fits = Vec::with_capacity(targets);
     let mut scores = Vec::with_capacity(targets);
     let mut tops = Vec::with_capacity(targets);
-    for target in y.chunks_exact(rows.max(1)) {
-        let mut data = Xy::new(design, target);
-        if let Some(w) = &weights {
-            data = data.sample_weight(w);
-        }
-        let within = |e| CliError::from(e).within_any(&files, &args.y);
-        let mut model = args.model(&penalty_weights, &bounds);
+    let within = |e| CliError::from(e).within_any(&files, &args.y);
+    for data in table.targets() {
+        let mut model = args.model(penalty_weights, &bounds);
         let alpha_max = model.alpha_max(data).map_err(within)?;
         model.alpha = args.strength(alpha_max);
         let mut observer = progress::observer(&bar, "lasso");
@@ -199,6 +190,27 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     bar.finish_and_clear();
     write_fits(args, &fits)?;
     Ok(outcome(&fits, &tops, &scores))
+}
+
+/// What was read: where every kind of regression starts from.
+pub(super) struct Table<'a> {
+    pub(super) design: Design<'a, f64>,
+    /// One target after another.
+    pub(super) y: &'a [f64],
+    pub(super) weights: Option<&'a [f64]>,
+    pub(super) penalty_weights: Option<&'a [f64]>,
+    pub(super) files: &'a Files<'a>,
+}
+
+impl<'a> Table<'a> {
+    /// Each target on its own.
+    pub(super) fn targets(&self) -> impl Iterator<Item = Xy<'a, f64>> {
+        let (design, weights) = (self.design, self.weights);
+        self.y.chunks_exact(design.nrows()).map(move |y| {
+            let data = Xy::new(design, y);
+            weights.map_or(data, |w| data.sample_weight(w))
+        })
+    }
 }
 
 /// The bounds of each coefficient from a p × 2 array.
@@ -219,7 +231,7 @@ impl Args {
     }
 
     /// The model with everything but its strength.
-    fn model(&self, penalty_weights: &Option<Vec<f64>>, bounds: &Option<Vec<(f64, f64)>>) -> ElasticNet<f64> {
+    fn model(&self, penalty_weights: Option<&[f64]>, bounds: &Option<Vec<(f64, f64)>>) -> ElasticNet<f64> {
         let solver = match self.solver {
             SolverName::Auto => Solver::Auto,
             SolverName::Cd => Solver::CoordinateDescent,
@@ -234,7 +246,7 @@ impl Args {
             .tol(self.tol)
             .max_iter(self.max_iter)
             .solver(solver);
-        model.penalty_weights.clone_from(penalty_weights);
+        model.penalty_weights = penalty_weights.map(<[f64]>::to_vec);
         model.bounds.clone_from(bounds);
         model
     }

@@ -1,12 +1,10 @@
 //! `spm lasso --penalty mcp|scad`: penalties that do not shrink large coefficients.
 
 use clap::ValueEnum;
-use sparse_modeling::models::{
-    Concave, ConcaveRegression, Design, FitControl, FittedConcave, LinearModel, Score, Xy,
-};
+use sparse_modeling::models::{Concave, ConcaveRegression, FitControl, FittedConcave, LinearModel, Score};
 use sparse_modeling::solvers::Status;
 
-use super::lasso::{self, Args, Files, each};
+use super::lasso::{self, Args, Table, each};
 use crate::error::CliError;
 use crate::outcome::Outcome;
 use crate::{Context, progress};
@@ -23,16 +21,7 @@ pub(crate) enum Penalty {
 }
 
 /// Each target on its own.
-pub(super) fn run(
-    args: &Args,
-    design: Design<'_, f64>,
-    y: &[f64],
-    rows: usize,
-    weights: Option<&[f64]>,
-    penalty_weights: Option<&[f64]>,
-    files: &Files<'_>,
-    ctx: &Context,
-) -> Result<Outcome, CliError> {
+pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outcome, CliError> {
     if args.positive || args.bounds.is_some() || args.l1_ratio != 1.0 {
         let message = "--penalty mcp and scad go with none of --positive, --bounds and --l1-ratio";
         return Err(CliError::Usage(message.to_owned()));
@@ -41,20 +30,16 @@ pub(super) fn run(
         Penalty::Scad => Concave::Scad { a: args.gamma.unwrap_or(3.7) },
         _ => Concave::Mcp { gamma: args.gamma.unwrap_or(3.0) },
     };
-    let within = |e| CliError::from(e).within_any(files, &args.y);
+    let within = |e| CliError::from(e).within_any(table.files, &args.y);
     let bar = ctx.progress.spinner("lasso");
     let (mut fits, mut tops, mut scores): (Vec<FittedConcave<f64>>, Vec<f64>, Vec<f64>) = Default::default();
-    for target in y.chunks_exact(rows) {
-        let mut data = Xy::new(design, target);
-        if let Some(w) = weights {
-            data = data.sample_weight(w);
-        }
+    for data in table.targets() {
         let mut model = ConcaveRegression::new(1.0, penalty)
             .fit_intercept(!args.no_intercept)
             .standardize(args.standardize)
             .tol(args.tol)
             .max_iter(args.max_iter);
-        model.penalty_weights = penalty_weights.map(<[f64]>::to_vec);
+        model.penalty_weights = table.penalty_weights.map(<[f64]>::to_vec);
         let top = model.alpha_max(data).map_err(within)?;
         model.alpha = args.strength(top);
         let mut observer = progress::observer(&bar, "lasso");

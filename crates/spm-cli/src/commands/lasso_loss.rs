@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use sparse_modeling::models::file;
-use sparse_modeling::models::{Design, Family, Fit, FittedGlm, GlmModel, SparseGlm, Xy};
+use sparse_modeling::models::{Family, Fit, FittedGlm, GlmModel, SparseGlm};
 use sparse_modeling::solvers::Status;
 
-use super::lasso::{self, Args, Files, each};
+use super::lasso::{self, Args, Table, each};
 use crate::Context;
 use crate::error::CliError;
 use crate::io::extension;
@@ -27,16 +27,7 @@ pub(crate) enum Loss {
 }
 
 /// Each target on its own.
-pub(super) fn run(
-    args: &Args,
-    design: Design<'_, f64>,
-    y: &[f64],
-    rows: usize,
-    weights: Option<&[f64]>,
-    penalty_weights: Option<&[f64]>,
-    files: &Files<'_>,
-    ctx: &Context,
-) -> Result<Outcome, CliError> {
+pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outcome, CliError> {
     if args.standardize || args.bounds.is_some() {
         return Err(CliError::Usage("--loss goes with neither --standardize nor --bounds".to_owned()));
     }
@@ -46,22 +37,18 @@ pub(super) fn run(
         Loss::Poisson => Family::Poisson,
         Loss::Squared => return Err(CliError::Usage("--loss squared has no family".to_owned())),
     };
-    let within = |e| CliError::from(e).within_any(files, &args.y);
+    let within = |e| CliError::from(e).within_any(table.files, &args.y);
     let bar = ctx.progress.spinner("lasso");
     let (mut fits, mut tops): (Vec<FittedGlm<f64>>, Vec<f64>) = (Vec::new(), Vec::new());
     let start = Instant::now();
-    for target in y.chunks_exact(rows) {
-        let mut data = Xy::new(design, target);
-        if let Some(w) = weights {
-            data = data.sample_weight(w);
-        }
+    for data in table.targets() {
         let mut model = SparseGlm::new(family, 1.0)
             .l1_ratio(args.l1_ratio)
             .fit_intercept(!args.no_intercept)
             .positive(args.positive)
             .tol(args.tol)
             .max_iter(args.max_iter);
-        model.penalty_weights = penalty_weights.map(<[f64]>::to_vec);
+        model.penalty_weights = table.penalty_weights.map(<[f64]>::to_vec);
         let top = model.alpha_max(data).map_err(within)?;
         model.alpha = args.strength(top);
         fits.push(model.fit(data).map_err(within)?);

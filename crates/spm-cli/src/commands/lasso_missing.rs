@@ -2,44 +2,27 @@
 
 use std::time::Duration;
 
-use sparse_modeling::models::{Design, Fit, FittedHmLasso, HmLasso, LinearModel, Xy};
+use sparse_modeling::models::{Fit, FittedHmLasso, HmLasso, LinearModel};
 use sparse_modeling::solvers::Status;
 
-use super::lasso::{self, Args, each};
+use super::lasso::{self, Args, Table, each};
 use crate::Context;
 use crate::error::CliError;
 use crate::outcome::Outcome;
 
 /// Each target on its own.
-pub(super) fn run(
-    args: &Args,
-    design: Design<'_, f64>,
-    y: &[f64],
-    rows: usize,
-    weights: Option<&[f64]>,
-    penalty_weights: Option<&[f64]>,
-    ctx: &Context,
-) -> Result<Outcome, CliError> {
-    let files = [
-        ("sample_weight", args.sample_weight.as_ref()),
-        ("penalty_weights", args.penalty_weights.as_ref()),
-        ("y", Some(&args.y)),
-    ];
-    let within = |e| CliError::from(e).within_any(&files, &args.x);
+pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outcome, CliError> {
+    let within = |e| CliError::from(e).within_any(table.files, &args.x);
     let bar = ctx.progress.spinner("lasso");
     let (mut fits, mut tops): (Vec<FittedHmLasso<f64>>, Vec<f64>) = (Vec::new(), Vec::new());
-    for target in y.chunks_exact(rows) {
-        let mut data = Xy::new(design, target);
-        if let Some(w) = weights {
-            data = data.sample_weight(w);
-        }
+    for data in table.targets() {
         let mut model = HmLasso::new(1.0)
             .weight_power(args.weight_power)
             .fit_intercept(!args.no_intercept)
             .standardize(args.standardize)
             .tol(args.tol)
             .max_iter(args.max_iter);
-        model.penalty_weights = penalty_weights.map(<[f64]>::to_vec);
+        model.penalty_weights = table.penalty_weights.map(<[f64]>::to_vec);
         let top = model.alpha_max(data).map_err(within)?;
         model.alpha = args.strength(top);
         fits.push(model.fit(data).map_err(within)?);

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use sparse_modeling::linalg::LinearOperator;
 use sparse_modeling::models::{
-    Design, FitControl, FittedLinear, GroupLasso, MultiTaskLasso, MultiTaskModel, MultiXy, Score, Xy, file,
+    FitControl, FittedLinear, GroupLasso, MultiTaskLasso, MultiTaskModel, MultiXy, Score, file,
 };
 
-use super::lasso::{self, Args, Files, each};
+use super::lasso::{self, Args, Table, each};
 use crate::error::CliError;
 use crate::io::{Array, extension, read_vector, write_array};
 use crate::outcome::Outcome;
@@ -32,27 +33,14 @@ fn read_groups(path: &Path, p: usize) -> Result<Vec<usize>, CliError> {
 }
 
 /// Each target on its own, with a group Lasso.
-pub(super) fn groups(
-    args: &Args,
-    design: Design<'_, f64>,
-    y: &[f64],
-    rows: usize,
-    weights: Option<&[f64]>,
-    files: &Files<'_>,
-    ctx: &Context,
-) -> Result<Outcome, CliError> {
-    use sparse_modeling::linalg::LinearOperator;
+pub(super) fn groups(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outcome, CliError> {
     let path = args.groups.as_ref().ok_or_else(|| CliError::Usage("--groups is missing".to_owned()))?;
-    let groups = read_groups(path, design.ncols())?;
+    let groups = read_groups(path, table.design.ncols())?;
     let group_weights = args.group_weights.as_deref().map(read_vector).transpose()?;
     let bar = ctx.progress.spinner("lasso");
     let (mut fits, mut tops, mut scores) = (Vec::new(), Vec::new(), Vec::new());
-    for target in y.chunks_exact(rows) {
-        let mut data = Xy::new(design, target);
-        if let Some(w) = weights {
-            data = data.sample_weight(w);
-        }
-        let within = |e| CliError::from(e).within_any(files, &args.y);
+    for data in table.targets() {
+        let within = |e| CliError::from(e).within_any(table.files, &args.y);
         let mut model = GroupLasso::new(1.0, groups.clone())
             .l1_ratio(args.sparse_group_ratio)
             .fit_intercept(!args.no_intercept)
@@ -82,17 +70,10 @@ fn active_groups(fit: &FittedLinear<f64>, groups: &[usize]) -> usize {
 }
 
 /// All targets together.
-pub(super) fn multitask(
-    args: &Args,
-    design: Design<'_, f64>,
-    y: &[f64],
-    rows: usize,
-    weights: Option<&[f64]>,
-    penalty_weights: Option<&[f64]>,
-    files: &Files<'_>,
-    ctx: &Context,
-) -> Result<Outcome, CliError> {
-    let within = |e| CliError::from(e).within_any(files, &args.y);
+pub(super) fn multitask(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outcome, CliError> {
+    let within = |e| CliError::from(e).within_any(table.files, &args.y);
+    let &Table { design, y, weights, .. } = table;
+    let rows = design.nrows();
     let mut data = MultiXy::new(design, y);
     if let Some(w) = weights {
         data = data.sample_weight(w);
@@ -102,7 +83,7 @@ pub(super) fn multitask(
         .standardize(args.standardize)
         .tol(args.tol)
         .max_iter(args.max_iter);
-    model.penalty_weights = penalty_weights.map(<[f64]>::to_vec);
+    model.penalty_weights = table.penalty_weights.map(<[f64]>::to_vec);
     let top = model.alpha_max(data).map_err(within)?;
     model.alpha = args.strength(top);
     let bar = ctx.progress.spinner("lasso");
