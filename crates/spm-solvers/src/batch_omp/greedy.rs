@@ -1,7 +1,7 @@
 //! The greedy choice itself: one signal, given its correlations and the columns of a Gram matrix on demand.
 
 use spm_linalg::Scalar;
-use spm_linalg::vecops::panel::{PanelColumns, abs_argmax, ratio_argmax};
+use spm_linalg::vecops::panel::{PanelColumns, Weights, abs_argmax, ratio_argmax};
 
 use super::Rule;
 use crate::omp::{ZERO_CORRELATION, dependent};
@@ -26,14 +26,16 @@ pub(super) trait Atoms<T> {
 pub(super) struct State<T> {
     k: usize,
     columns: PanelColumns<T>,
-    /// Squared distance of each atom to the span of the chosen ones, infinite once it is dependent (OLS only).
+    /// Squared distance of each atom to the span of the chosen ones, infinite once it is excluded (OLS only).
     weights: Vec<T>,
-    floor: Vec<T>,
-    /// Lower Cholesky factor below the diagonal, `k × k` row-major.
+    /// The weights before the first atom, and the least they become.
+    sq_norms: Vec<T>,
+    floor: T,
+    /// `L` of `D_Iᵀ D_I = L Δ Lᵀ`, unit lower triangular, below the diagonal, `k × k` row-major.
     factor: Vec<T>,
-    /// The inverse diagonal of the factor.
+    /// `Δ⁻¹`.
     inverse: Vec<T>,
-    /// `L⁻¹ D_Iᵀ y`.
+    /// `Δ⁻¹ L⁻¹ D_Iᵀ y`.
     steps: Vec<T>,
     /// Chosen and dependent atoms.
     excluded: Vec<usize>,
@@ -48,7 +50,8 @@ impl<T: Scalar> State<T> {
             k,
             columns: PanelColumns::new(norms.len(), k),
             weights: vec![T::zero(); if rule == Rule::Ols { norms.len() } else { 0 }],
-            floor: Vec::new(),
+            sq_norms: Vec::new(),
+            floor: T::one(),
             factor: vec![T::zero(); k * k],
             inverse: vec![T::zero(); k],
             steps: Vec::with_capacity(k),
@@ -56,7 +59,7 @@ impl<T: Scalar> State<T> {
             support: Vec::with_capacity(k),
             x: Vec::with_capacity(k),
         };
-        this.set_floor(norms);
+        this.set_norms(norms);
         this
     }
 
@@ -72,11 +75,14 @@ impl<T: Scalar> State<T> {
         self.x.clear();
     }
 
-    /// Tells the norms below which atoms count as dependent; needed again when the norms change.
-    pub(super) fn set_floor(&mut self, norms: &[T]) {
+    /// Tells the norms of the atoms; needed again when they change.
+    pub(super) fn set_norms(&mut self, norms: &[T]) {
         if !self.weights.is_empty() {
-            self.floor.clear();
-            self.floor.extend(norms.iter().map(|&v| dependent::<T>() * v * v));
+            let sq = |&v: &T| if v > T::zero() { v * v } else { T::infinity() };
+            self.sq_norms.clear();
+            self.sq_norms.extend(norms.iter().map(sq));
+            let least = self.sq_norms.iter().copied().fold(T::infinity(), T::min);
+            self.floor = dependent::<T>() * if least.is_finite() { least } else { T::one() };
         }
     }
 
@@ -96,7 +102,7 @@ impl<T: Scalar> State<T> {
         let trust = T::of(if eps_bound > T::zero() { 1024.0 } else { 16.0 }) * eps * sq_norm;
         let mut sq_residual = sq_norm;
         self.clear();
-        self.start_weights(atoms.norms());
+        self.weights.copy_from_slice(&self.sq_norms);
         let mut next = self.first(c);
         while self.support.len() < k_max {
             let (n, size, norm) = (self.support.len(), c[next].abs(), atoms.norms()[next]);
@@ -111,18 +117,17 @@ impl<T: Scalar> State<T> {
                 }
                 continue;
             }
-            let row = &mut self.factor[n * self.k..][..n];
-            self.columns.row_into(next, row);
             let sq_atom = norm * norm;
-            let pivot = sq_atom - row.iter().map(|&l| l * l).sum::<T>();
-            if pivot <= dependent::<T>() * sq_atom {
+            let pivot = self.row(n, next, sq_atom);
+            if pivot <= dependent::<T>() * sq_atom || !pivot.is_finite() {
                 next = self.pass_over(next, c);
                 continue;
             }
-            let inverse = T::one() / pivot.sqrt();
+            let inverse = T::one() / pivot;
             self.inverse[n] = inverse;
             let step = c[next] * inverse;
-            if step * step > sq_residual + trust {
+            let gain = c[next] * step;
+            if gain > sq_residual + trust {
                 // More than there is left to explain: rounding has eaten this atom's correlation.
                 next = self.pass_over(next, c);
                 continue;
@@ -130,7 +135,7 @@ impl<T: Scalar> State<T> {
             self.support.push(next as u32);
             self.steps.push(step);
             self.exclude(next);
-            sq_residual -= step * step;
+            sq_residual -= gain;
             let refresh = sq_residual <= trust;
             if refresh {
                 self.solve();
@@ -139,7 +144,7 @@ impl<T: Scalar> State<T> {
             if self.support.len() == k_max || sq_residual <= sq_bound {
                 break;
             }
-            next = self.append(atoms.gram_column(next), n, inverse, step, c);
+            next = self.append(atoms.gram_column(next), n, step, c);
             if refresh {
                 atoms.correlate(c);
                 self.mask(c);
@@ -149,10 +154,17 @@ impl<T: Scalar> State<T> {
         self.solve();
     }
 
-    fn start_weights(&mut self, norms: &[T]) {
-        for (w, &norm) in self.weights.iter_mut().zip(norms) {
-            *w = if norm > T::zero() { norm * norm } else { T::infinity() };
+    /// Row `n` of the factor, for atom `j` of squared norm `sq_atom`; returns the pivot.
+    fn row(&mut self, n: usize, j: usize, sq_atom: T) -> T {
+        let row = &mut self.factor[n * self.k..][..n];
+        self.columns.row_into(j, row);
+        let mut pivot = sq_atom;
+        for (l, &inverse) in row.iter_mut().zip(&self.inverse) {
+            let v = *l;
+            *l = v * inverse;
+            pivot -= v * *l;
         }
+        self.weights.get(j).copied().unwrap_or(pivot)
     }
 
     fn first(&self, c: &[T]) -> usize {
@@ -182,13 +194,11 @@ impl<T: Scalar> State<T> {
         }
     }
 
-    fn append(&mut self, g: &[T], n: usize, scale: T, step: T, c: &mut [T]) -> usize {
+    fn append(&mut self, g: &[T], n: usize, step: T, c: &mut [T]) -> usize {
         let coef = &self.factor[n * self.k..][..n];
-        if self.weights.is_empty() {
-            self.columns.append(g, coef, scale, step, c)
-        } else {
-            self.columns.append_weighted(g, coef, scale, step, c, &mut self.weights, &self.floor)
-        }
+        let (inverse, floor) = (self.inverse[n], self.floor);
+        let weights = (!self.weights.is_empty()).then_some(Weights { w: &mut self.weights, inverse, floor });
+        self.columns.append(g, coef, step, c, weights)
     }
 
     /// `x = L⁻ᵀ steps`.
@@ -198,8 +208,7 @@ impl<T: Scalar> State<T> {
         self.x.extend_from_slice(&self.steps);
         for a in (0..n).rev() {
             let row = &self.factor[a * self.k..][..a];
-            let v = self.x[a] * self.inverse[a];
-            self.x[a] = v;
+            let v = self.x[a];
             for (x, &l) in self.x[..a].iter_mut().zip(row) {
                 *x -= l * v;
             }

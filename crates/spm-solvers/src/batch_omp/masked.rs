@@ -200,7 +200,7 @@ impl<T: Scalar> MaskedOmp<T> {
                 least_norm = least_norm.min(norm);
             }
         }
-        state.set_floor(&part.norms);
+        state.set_norms(&part.norms);
         let mut seen = Seen { of: self, y, part, least_norm };
         state.pursue(&mut seen, k_max, eps, sq_norm, c);
         for (x, &j) in state.x.iter_mut().zip(&state.support) {

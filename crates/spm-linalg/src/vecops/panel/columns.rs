@@ -1,5 +1,6 @@
 //! Columns stored panel by panel.
 
+use super::kernels::{Append, Weights};
 use super::{PANEL, padded};
 use crate::{Scalar, check};
 
@@ -87,47 +88,27 @@ impl<T: Scalar> PanelColumns<T> {
         }
     }
 
-    /// Appends column `n = coef.len()` as `v = (g − Σ_{j<n} coef[j]·v_j)·scale`, and `x ← x − step·v`.
+    /// Appends column `n = coef.len()` as `v = g − Σ_{j<n} coef[j]·v_j`, and `x ← x − step·v`.
     ///
-    /// With `g` a Gram column, `coef` the row of the Cholesky factor of its pivot and `scale` the inverse pivot,
-    /// `v` is the next column of the pivoted Cholesky factor. Returns the first index at which the new `|x|` is
-    /// largest. `O(len·n)`, one pass.
-    ///
-    /// # Panics
-    /// If a length differs from the columns', or the set is full.
-    #[track_caller]
-    pub fn append(&mut self, g: &[T], coef: &[T], scale: T, step: T, x: &mut [T]) -> usize {
-        self.check(g, coef, x);
-        T::simd_append(&mut self.data, self.capacity, g, coef, [scale, step], x)
-    }
-
-    /// As [`append`](Self::append), and `w ← w − v²`, infinite as soon as it falls to `floor` or below.
-    ///
-    /// Returns the first index at which the new `x²/w` is largest.
+    /// With `g` a Gram column and `coef` the row of the unit lower factor of its pivot, `v` is the next column of the
+    /// pivoted Cholesky factor, times its pivot. Returns the first index at which the new `|x|` is largest; with `weights`, which are
+    /// updated too, the one at which `x²/w` is. `O(len·n)`, one pass.
     ///
     /// # Panics
     /// If a length differs from the columns', or the set is full.
     #[track_caller]
-    pub fn append_weighted(
+    pub fn append(
         &mut self,
         g: &[T],
         coef: &[T],
-        scale: T,
         step: T,
         x: &mut [T],
-        w: &mut [T],
-        floor: &[T],
+        weights: Option<Weights<'_, T>>,
     ) -> usize {
-        self.check(g, coef, x);
-        check::dim("append_weighted w", self.len, w.len());
-        check::dim("append_weighted floor", self.len, floor.len());
-        T::simd_append_weighted(&mut self.data, self.capacity, g, coef, [scale, step], x, w, floor)
-    }
-
-    #[track_caller]
-    fn check(&self, g: &[T], coef: &[T], x: &[T]) {
         check::dim("append g", self.len, g.len());
         check::dim("append x", self.len, x.len());
+        check::dim("append w", self.len, weights.as_ref().map_or(self.len, |weights| weights.w.len()));
         assert!(coef.len() < self.capacity, "PanelColumns is full: {} columns", self.capacity);
+        T::simd_append(Append { columns: &mut self.data, capacity: self.capacity, g, coef, step, x, weights })
     }
 }

@@ -11,7 +11,7 @@ mod columns;
 mod kernels;
 
 pub use self::columns::PanelColumns;
-pub use self::kernels::PanelScalar;
+pub use self::kernels::{PanelScalar, Weights};
 use crate::{Scalar, check};
 
 /// Vectors handed to this module have a multiple of this many entries.
@@ -38,7 +38,7 @@ pub const fn padded(n: usize) -> usize {
 #[track_caller]
 pub fn abs_argmax<T: Scalar>(x: &[T]) -> usize {
     check::dim("abs_argmax x", padded(x.len().max(1)), x.len());
-    T::simd_abs_argmax(x)
+    T::simd_argmax(x, None)
 }
 
 /// The first index at which `x²/w` is largest, without a division; an infinite `w` never wins. O(n).
@@ -50,7 +50,7 @@ pub fn abs_argmax<T: Scalar>(x: &[T]) -> usize {
 pub fn ratio_argmax<T: Scalar>(x: &[T], w: &[T]) -> usize {
     check::dim("ratio_argmax x", padded(x.len().max(1)), x.len());
     check::dim("ratio_argmax w", x.len(), w.len());
-    T::simd_ratio_argmax(x, w)
+    T::simd_argmax(x, Some(w))
 }
 
 #[cfg(test)]
@@ -76,16 +76,17 @@ mod tests {
                 // A growing set of columns against plain loops.
                 let mut set = PanelColumns::<T>::new(n, 4);
                 let mut weighted = PanelColumns::<T>::new(n, 4);
-                let floor = vec![T::of(0.5); n];
                 let (mut x2, mut slow) = (x.clone(), Vec::<Vec<T>>::new());
                 for k in 0..4 {
                     let g: Vec<T> = rng.normals(n);
                     let coef: Vec<T> = rng.normals(k);
-                    let (scale, step) = (T::of(0.5), rng.normal());
+                    let (inverse, floor, step) = (T::of(0.25), T::of(0.5), rng.normal());
                     let v: Vec<T> =
-                        (0..n).map(|i| (0..k).fold(g[i], |a, j| a - coef[j] * slow[j][i]) * scale).collect();
-                    let at = set.append(&g, &coef, scale, step, &mut x);
-                    let at2 = weighted.append_weighted(&g, &coef, scale, step, &mut x2, &mut w, &floor);
+                        (0..n).map(|i| (0..k).fold(g[i], |a, j| a - coef[j] * slow[j][i])).collect();
+                    let want: Vec<T> = (0..n).map(|i| (w[i] - inverse * v[i] * v[i]).max(floor)).collect();
+                    let at = set.append(&g, &coef, step, &mut x, None);
+                    let weights = Weights { w: &mut w, inverse, floor };
+                    let at2 = weighted.append(&g, &coef, step, &mut x2, Some(weights));
                     assert_eq!(at, twin(|i| x[i].abs(), n));
                     assert_eq!(at2, twin(|i| x2[i] * x2[i] / w[i], n), "case {case}");
                     let i = rng.below(n);
@@ -95,7 +96,7 @@ mod tests {
                     for j in 0..=k {
                         assert!((row[j] - slow[j][i]).abs() < T::of(1e-4));
                     }
-                    assert!(w.iter().all(|&w| w > T::of(0.5)));
+                    assert!(w.iter().zip(&want).all(|(&w, &want)| (w - want).abs() < T::of(1e-3)));
                 }
                 let again = PanelColumns::from_columns(n, &slow);
                 let (index, coef) = ([3, 0, 3], [T::of(2.0), T::of(-1.0), T::of(0.5)]);
