@@ -66,19 +66,19 @@ fn curvature_of_a_noisy_bone() {
         for radius in [50.0, 40.0] {
             let near =
                 p.parts.iter().map(|a| (a.radius() / radius - 1.0).abs()).fold(f64::INFINITY, f64::min);
-            assert!(near < 0.01, "seed {seed}: radius {radius} missed by {near}");
+            assert!(near < 0.002, "seed {seed}: radius {radius} missed by {near}");
         }
         let fillets = p.parts.iter().filter(|a| (-1.0 / 25.0..-1.0 / 36.0).contains(&a.curvature)).count();
         assert_eq!(fillets, 4, "seed {seed}: {:?}", p.parts);
         let notch: Vec<f64> =
             p.parts.iter().filter(|a| a.curvature < -1.0 / 20.0).map(|a| a.radius()).collect();
         assert_eq!(notch.len(), 1, "seed {seed}: {:?}", p.parts);
-        assert!((notch[0] / 16.0 - 1.0).abs() < 0.08, "seed {seed}: {notch:?}");
+        assert!((notch[0] / 16.0 - 1.0).abs() < 0.03, "seed {seed}: {notch:?}");
     }
     // A boundary off by d pixels costs d times the square of its step of curvature. The squares of the twelve steps are 0.056 together:
-    // half a pixel off each, on an outline 760 long, is an error of 0.0061.
-    let bound = (0.5 * 0.056 / shape.length()).sqrt();
-    assert!(error < bound && error < 0.8 * gauss && smooth < gauss && raw > 0.08, "{error} {gauss}");
+    // a fifth of a pixel off each, on an outline 760 long, is an error of 0.0038.
+    let bound = (0.2 * 0.056 / shape.length()).sqrt();
+    assert!(error < bound && error < 0.6 * gauss && smooth < gauss && raw > 0.08, "{error} {gauss}");
 }
 
 fn disc(size: usize, radius: f64, centre: [f64; 2]) -> Gray<f64> {

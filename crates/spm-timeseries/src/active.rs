@@ -8,8 +8,11 @@ use crate::problem::Problem;
 use crate::restricted::Restricted;
 use crate::spline::SplineSpace;
 
-/// Attempts at dropping knots that the data don't determine.
+/// Attempts at dropping knots that the data don't determine, and of a descent at dropping those that lose their jump.
 const DROPS: usize = 8;
+const DESCENTS: usize = 24;
+/// Neighbours on either side in whose jumps a change of one jump is felt.
+const CROWD: usize = 3;
 /// Majorisers of the Huber loss in one round, and the relative change of a weight below which they end.
 const MAJORISERS: usize = 60;
 const SETTLED: f64 = 1e-4;
@@ -39,8 +42,10 @@ pub(crate) struct ActiveSet {
     held: Vec<f64>,
     pub(crate) knots: Vec<usize>,
     signs: Vec<f64>,
-    /// The jump at row j in the restricted problem.
+    /// The jump at row j in the restricted problem, or in the last fit of a descent; without its sign.
     sizes: Vec<f64>,
+    /// Whether attempts go on from the last one and never up, see [`descend`](Self::descend).
+    descent: bool,
     pub(crate) jumps: Vec<f64>,
     excess: Vec<f64>,
     back: Vec<f64>,
@@ -58,6 +63,7 @@ impl ActiveSet {
             fixed: vec![0.0; m],
             held: vec![0.0; m],
             sizes: vec![0.0; m],
+            descent: false,
             knots: Vec::with_capacity(m),
             signs: Vec::with_capacity(m),
             jumps: Vec::with_capacity(m),
@@ -108,6 +114,49 @@ impl ActiveSet {
         }
     }
 
+    /// From here on an attempt starts at the last one, as the active-set method of Lawson and Hanson does for non-negative
+    /// least squares: it walks from its jumps towards those of the fit on all candidates, and where a jump comes to 0 on the
+    /// way the knot goes. That needs nothing but fits in double-double, where the restricted problem, in `f64`, can no longer
+    /// tell neighbouring knots apart.
+    pub(crate) fn descend(&mut self, descent: bool) {
+        if descent && !self.descent {
+            self.sizes.fill(0.0);
+            for (&j, &d) in self.knots.iter().zip(&self.jumps) {
+                self.sizes[j] = d.abs();
+            }
+        }
+        self.descent = descent;
+    }
+
+    pub(crate) fn descends(&self) -> bool {
+        self.descent
+    }
+
+    /// The knots, as counted in the last fit, whose jump came out with the wrong sign.
+    fn wrong(&self) -> impl Iterator<Item = usize> {
+        (0..self.knots.len()).filter(|&l| self.jumps[l] * self.fixed[self.knots[l]] <= 0.0)
+    }
+
+    /// Of those the ones that come to 0 no later than their neighbours do, after a walk of all jumps as far as that.
+    fn first_to_vanish(&mut self) -> Vec<usize> {
+        let after = |l: usize| self.jumps[l] * self.fixed[self.knots[l]];
+        let reach = |l: usize| {
+            let (from, to) = (self.sizes[self.knots[l]], after(l));
+            if to > 0.0 { 1.0 } else { from / (from - to).max(f64::MIN_POSITIVE) }
+        };
+        let reach: Vec<f64> = (0..self.knots.len()).map(reach).collect();
+        let shortest = |l: usize| {
+            let crowd = &reach[l.saturating_sub(CROWD)..(l + CROWD + 1).min(reach.len())];
+            crowd.iter().fold(1.0, |a: f64, &b| a.min(b))
+        };
+        let first = self.wrong().filter(|&l| reach[l] <= shortest(l)).collect();
+        for l in 0..reach.len() {
+            let (walk, size) = (shortest(l), self.sizes[self.knots[l]]);
+            self.sizes[self.knots[l]] = ((1.0 - walk) * size + walk * after(l)).max(0.0);
+        }
+        first
+    }
+
     fn collect(&mut self, p: &Problem) {
         let fixed = &self.fixed;
         self.knots.clear();
@@ -121,17 +170,20 @@ impl ActiveSet {
     /// The spline on the knots in `fixed`, its objective and gap; `None` if the data do not determine it. Where too few values are
     /// observed the knots with the smallest jumps are dropped.
     pub(crate) fn attempt(&mut self, p: &Problem) -> Option<(f64, f64)> {
-        for left in (0..DROPS).rev() {
+        let most = if self.descent { DESCENTS } else { DROPS };
+        for left in (0..most).rev() {
             self.collect(p);
             if self.spline.fit(p, &self.knots, &self.signs, &mut self.dual, &mut self.jumps) {
                 // Restricted to these knots the signs were right; what is wrong now is so by rounding.
-                let wrong = self.knots.iter().zip(&self.jumps).filter(|&(&j, &d)| d * self.fixed[j] <= 0.0);
-                let wrong: Vec<usize> = wrong.map(|(&j, _)| j).collect();
+                let wrong = if self.descent { self.first_to_vanish() } else { self.wrong().collect() };
                 if wrong.is_empty() || left == 0 {
                     break;
                 }
-                for j in wrong {
-                    self.held[j] = self.fixed[j];
+                for l in wrong {
+                    let j = self.knots[l];
+                    if !self.descent {
+                        self.held[j] = self.fixed[j];
+                    }
                     self.fixed[j] = 0.0;
                 }
                 continue;

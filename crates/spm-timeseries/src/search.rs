@@ -127,7 +127,7 @@ impl<T: Scalar> TrendSearch<T> {
     /// A round of the search for the knots; `false` if it leads nowhere.
     fn round(&mut self, rounds: &mut Rounds) -> bool {
         // Where rounding makes the restricted problem refuse the peak of the dual, the exact fit decides.
-        if !rounds.stuck {
+        if !rounds.stuck && !self.active.descends() {
             self.active.restrict(&self.p);
         }
         let Some((primal, gap)) = self.active.attempt(&self.p) else { return false };
@@ -139,6 +139,9 @@ impl<T: Scalar> TrendSearch<T> {
             self.best.jumps.clone_from(&self.active.jumps);
             (self.best.primal, self.best.gap) = (primal, gap);
             self.p.write(&self.best.x, &mut self.out);
+            if self.best.gap <= NEAR * primal && self.p.delta == f64::INFINITY {
+                self.active.descend(true);
+            }
         }
         rounds.stuck = !rounds.stuck && gap >= rounds.last * (1.0 - 1e-6);
         rounds.last = gap;
@@ -146,6 +149,9 @@ impl<T: Scalar> TrendSearch<T> {
             (rounds.smallest, rounds.idle) = (gap, 0);
         } else {
             rounds.idle += 1;
+            if rounds.idle == IDLE / 2 {
+                self.active.descend(false);
+            }
         }
         let added = self.active.add_peaks(&self.p);
         added && rounds.idle < IDLE

@@ -39,7 +39,7 @@ use crate::{FusedLasso, Series, TimeSeriesError};
 /// values and dual in double-double.
 ///
 /// Where `n^(k+1)` times the rounding unit of double-double is no longer small a gap near `tol` may be out of reach: for order 3
-/// beyond 1e5 values at large `lambda`, for order 5 beyond some thousands. The status is then [`Status::MaxIterations`]
+/// beyond some 1e5 values, for order 4 beyond 1e4, for order 5 beyond some thousands. The status is then [`Status::MaxIterations`]
 /// and the result the point with the smallest gap found, at worst the polynomial.
 ///
 /// Source: Kim, Koh, Boyd and Gorinevsky 2009; Tibshirani 2014.

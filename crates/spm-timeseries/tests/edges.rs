@@ -201,7 +201,7 @@ fn ties_and_constants_stay() {
 
 #[test]
 fn a_long_series_of_high_order_says_how_it_ended() {
-    // Beyond what double precision can certify; the best point found is never worse than the polynomial.
+    // The best point found is never worse than the polynomial, and the status says whether it is certified.
     let n = 20_000;
     let noise: Vec<f64> = Rng::new(1).normals(n);
     let y: Vec<f64> = (0..n).map(|i| (12.0 * i as f64 / n as f64).sin() + 0.2 * noise[i]).collect();

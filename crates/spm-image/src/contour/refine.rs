@@ -4,9 +4,9 @@ use std::f64::consts::TAU;
 
 use spm_linalg::factor::Cholesky;
 
-/// Weight of the closure against a point one pixel off.
-const CLOSURE: f64 = 1e3;
 const ITERATIONS: usize = 30;
+/// Corrections of the closure after a step.
+const CLOSINGS: usize = 3;
 /// Step of the differences, in pixels and radians.
 const STEP: f64 = 1e-6;
 /// How far, in chords, a boundary may move.
@@ -27,8 +27,9 @@ struct Arcs {
 /// arcs can't be fitted. Of each: where it starts in `s`, length, curvature.
 ///
 /// Minimises the sum of squared distances of the points from the closed chain over start, direction, lengths and
-/// curvatures, with Levenberg's damping. The noise of points is independent across the curve, that of angles between them
-/// is not, so this is the better estimate once the parts are known. O(m n) evaluations an iteration for m parts, and m³.
+/// curvatures, by Gauss and Newton with Levenberg's damping, the closure as a constraint. The noise of points is independent
+/// across the curve, that of angles between them is not, so this is the better estimate once the parts are known. O(m n)
+/// evaluations an iteration for m parts, and m³.
 pub(super) fn refine(points: &[[f64; 2]], s: &[f64], arcs: &[(f64, f64)]) -> Option<Vec<(f64, f64, f64)>> {
     let m = arcs.len();
     if !(2..=MOST).contains(&m) || points.len() < 4 * m {
@@ -42,40 +43,51 @@ pub(super) fn refine(points: &[[f64; 2]], s: &[f64], arcs: &[(f64, f64)]) -> Opt
     let width = 2 * m + 3;
     let shortest = 0.25 * total / points.len() as f64;
     let mut damping = 1e-3;
-    let mut cost = residuals(&now, points, &mut at, 3, None).iter().map(|r| r * r).sum::<f64>();
+    residuals(&now, points, &mut at, 3, None);
+    // The start need not close, and then its distances are no measure.
+    let mut cost = f64::INFINITY;
     for _ in 0..ITERATIONS {
-        let here = residuals(&now, points, &mut at, 1, None);
+        let mut here = residuals(&now, points, &mut at, 1, None);
+        here.extend(closure(&now, total));
         let columns: Vec<Vec<f64>> = (0..width)
             .map(|q| {
                 let mut other = now.clone();
                 *other.parameter(q) += STEP;
-                let moved = residuals(&other, points, &mut at.clone(), 0, Some(&now));
+                let mut moved = residuals(&other, points, &mut at.clone(), 0, Some(&now));
+                moved.extend(closure(&other, total));
                 moved.iter().zip(&here).map(|(b, a)| (b - a) / STEP).collect()
             })
             .collect();
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        // With the closure among the residuals the last length is determined, too; the constraint makes its share constant.
         let gram: Vec<f64> =
             (0..width * width).map(|k| dot(&columns[k / width], &columns[k % width])).collect();
         let downhill: Vec<f64> = columns.iter().map(|c| -dot(c, &here)).collect();
+        let n = points.len();
+        let rows: [Vec<f64>; 3] = std::array::from_fn(|c| columns.iter().map(|v| v[n + c]).collect());
         let mut better = false;
         while damping < 1e6 {
-            let mut damped = gram.clone();
-            (0..width).for_each(|q| damped[q * width + q] *= 1.0 + damping);
-            let mut step = downhill.clone();
-            if let Ok(factor) = &mut Cholesky::from_column_major(&damped, width) {
-                factor.solve_in_place(&mut step);
+            let found = Constrained::new(&gram, &rows, damping).and_then(|step| {
                 let mut next = now.clone();
-                (0..width).for_each(|q| *next.parameter(q) += step[q]);
-                if next.arcs.iter().all(|a| a.0 > shortest && a.1.is_finite()) {
-                    let mut places = at.clone();
-                    let r = residuals(&next, points, &mut places, 2, None);
-                    let value = r.iter().map(|r| r * r).sum::<f64>();
-                    if value < cost {
-                        better = value < cost * (1.0 - 1e-9);
-                        (now, at, cost) = (next, places, value);
-                        damping *= 0.1;
-                        break;
-                    }
+                let mut d = downhill.clone();
+                step.cholesky.solve_in_place(&mut d);
+                let open = std::array::from_fn(|c| here[n + c] + dot(&rows[c], &d));
+                next.shift(&d);
+                next.shift(&step.towards(open));
+                // What the curvature of the constraint leaves open.
+                for _ in 0..CLOSINGS {
+                    next.shift(&step.towards(closure(&next, total)));
+                }
+                next.arcs.iter().all(|a| a.0 > shortest && a.1.is_finite()).then_some(next)
+            });
+            if let Some(next) = found {
+                let mut places = at.clone();
+                let r = residuals(&next, points, &mut places, 2, None);
+                let value = dot(&r, &r);
+                if value < cost {
+                    better = value < cost * (1.0 - 1e-9);
+                    (now, at, cost) = (next, places, value);
+                    damping *= 0.1;
+                    break;
                 }
             }
             damping *= 10.0;
@@ -118,6 +130,10 @@ impl Arcs {
         }
     }
 
+    fn shift(&mut self, step: &[f64]) {
+        step.iter().enumerate().for_each(|(q, d)| *self.parameter(q) += d);
+    }
+
     /// Points and directions at arc lengths, which need not be in order; the last arc goes on beyond its end.
     fn walk(&self, at: &[f64]) -> Vec<([f64; 2], f64)> {
         // Where each arc starts.
@@ -146,7 +162,7 @@ pub(super) fn arc(p: [f64; 2], angle: f64, curvature: f64, length: f64) -> ([f64
     ([p[0] + chord * cos, p[1] + chord * sin], angle + curvature * length)
 }
 
-/// Distances of the points across the chain, at places that follow them along it in `follow` rounds, then the closure. With a
+/// Distances of the points across the chain, at places that follow them along it in `follow` rounds. With a
 /// `frame` the distances are across that chain, so that differences are derivatives.
 fn residuals(
     arcs: &Arcs,
@@ -163,16 +179,50 @@ fn residuals(
         walked = arcs.walk(at);
     }
     let normals = frame.map_or_else(|| walked.clone(), |f| f.walk(at));
-    let mut out: Vec<f64> = points
+    points
         .iter()
         .zip(walked.iter().zip(&normals))
         .map(|(p, ((q, _), (_, angle)))| (p[1] - q[1]) * angle.cos() - (p[0] - q[0]) * angle.sin())
-        .collect();
-    let total: f64 = arcs.arcs.iter().map(|a| a.0).sum();
-    let (end, angle) = arcs.walk(&[total])[0];
-    let reach = 0.1 * total;
-    out.push(CLOSURE * (end[0] - arcs.start[0]));
-    out.push(CLOSURE * (end[1] - arcs.start[1]));
-    out.push(CLOSURE * reach * (angle - arcs.direction - TAU));
-    out
+        .collect()
+}
+
+/// How far the chain is from closing: in place, and in direction at a tenth of its length.
+fn closure(arcs: &Arcs, total: f64) -> [f64; 3] {
+    let length: f64 = arcs.arcs.iter().map(|a| a.0).sum();
+    let (end, angle) = arcs.walk(&[length])[0];
+    [end[0] - arcs.start[0], end[1] - arcs.start[1], 0.1 * total * (angle - arcs.direction - TAU)]
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Damped normal equations under three linear constraints.
+struct Constrained {
+    cholesky: Cholesky<f64>,
+    /// The columns of `G⁻¹ Cᵀ`, and `C G⁻¹ Cᵀ`.
+    along: [Vec<f64>; 3],
+    schur: Cholesky<f64>,
+}
+
+impl Constrained {
+    fn new(gram: &[f64], rows: &[Vec<f64>; 3], damping: f64) -> Option<Self> {
+        let width = rows[0].len();
+        let mut damped = gram.to_vec();
+        (0..width).for_each(|q| damped[q * width + q] *= 1.0 + damping);
+        let cholesky = Cholesky::from_column_major(&damped, width).ok()?;
+        let mut along = rows.clone();
+        along.iter_mut().for_each(|a| cholesky.solve_in_place(a));
+        let small: Vec<f64> = (0..9).map(|k| dot(&rows[k / 3], &along[k % 3])).collect();
+        let schur = Cholesky::from_column_major(&small, 3).ok()?;
+        Some(Self { cholesky, along, schur })
+    }
+
+    /// The least step, in the metric of the equations, that takes `open` off the constraints.
+    fn towards(&self, open: [f64; 3]) -> Vec<f64> {
+        let mut c = open.map(|v| -v);
+        self.schur.solve_in_place(&mut c);
+        let step = |q: usize| (0..3).map(|k| c[k] * self.along[k][q]).sum();
+        (0..self.along[0].len()).map(step).collect()
+    }
 }
