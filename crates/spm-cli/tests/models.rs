@@ -234,8 +234,23 @@ fn other_losses_satisfy_their_conditions() {
     }
     let y_file = f.npy("y.npy", &[n], &line);
     refused("lasso {} {} -o {} --loss logistic --alpha 0.1", &[&x_file, &y_file, &out], "y.npy");
-    let usage = spm("lasso {} {} -o {} --loss huber --alpha 0.1 --standardize", &[&x_file, &y_file, &out]);
-    assert_eq!(usage.status.code(), Some(2));
+    // Huber with a bound no residual reaches is least squares: the same bounded, standardised model.
+    let bounds = f.npy("b.npy", &[p, 2], &[-0.5, 0.25].repeat(p));
+    for words in ["--standardize", "--bounds {}", "--standardize --l1-ratio 0.5 --bounds {}"] {
+        let mut fits = Vec::new();
+        for loss in ["squared", "huber --delta 1e6"] {
+            let words =
+                format!("lasso {{}} {{}} -o {{}} --alpha-ratio 0.05 --tol 1e-10 --loss {loss} {words}");
+            let mut paths: Vec<&Path> = vec![&x_file, &y_file, &out];
+            paths.extend(words.contains("bounds").then_some(bounds.as_path()));
+            let run = json(&words, &paths, 0);
+            fits.push((num(&run["alpha_max"]), num(&run["objective"]), read_npy(&out).1));
+        }
+        let (a, b) = (&fits[0], &fits[1]);
+        assert!((a.0 / b.0 - 1.0).abs() < 1e-9 && (a.1 / b.1 - 1.0).abs() < 1e-9, "{words}: {a:?} {b:?}");
+        assert!(a.2.iter().zip(&b.2).all(|(a, b)| (a - b).abs() < 1e-4), "{words}: {a:?} {b:?}");
+        assert!(!words.contains("bounds") || b.2.contains(&0.25), "{words}: {b:?}");
+    }
 }
 
 #[test]
@@ -271,6 +286,51 @@ fn concave_penalties_and_bounds() {
     refused("lasso {} {} -o {} --alpha 0.01 --bounds {}", &[&x_file, &y_file, &out, &bad], "bad.npy");
     for words in ["--penalty mcp --positive", "--penalty scad --loss huber", "--bounds b --groups g"] {
         let words = format!("lasso {{}} {{}} -o {{}} --alpha 0.1 {words}");
+        assert_eq!(spm(&words, &[&x_file, &y_file, &out]).status.code(), Some(2), "{words}");
+    }
+}
+
+#[test]
+fn adaptive_weights_and_a_number_of_features() {
+    let f = Folder::new();
+    let (x_file, x, line) = predictors(&f);
+    let (n, p) = (60, 8);
+    let mut rng = Rng::new(6);
+    let y: Vec<f64> = line.iter().map(|v| v + 0.05 * rng.normal::<f64>()).collect();
+    let (y_file, out, model) = (f.npy("y.npy", &[n], &y), f.path("w.npy"), f.path("m.spm"));
+    json("lasso {} {} -o {} --alpha 0.1", &[&x_file, &y_file, &out], 0);
+    let plain = read_npy(&out).1;
+    let run = json("lasso {} {} -o {} --alpha 0.1 --adaptive --tol 1e-9", &[&x_file, &y_file, &out], 0);
+    let adaptive = read_npy(&out).1;
+    assert_eq!(run["nnz"], 3, "{run}");
+    assert!(num(&run["gap"]) <= 1e-9 * num(&run["objective_at_zero"]));
+    for j in (0..p).filter(|&j| plain[j].abs() > 1.0) {
+        assert!(
+            adaptive[j].abs() > plain[j].abs(),
+            "large coefficients are shrunk less: {plain:?} {adaptive:?}"
+        );
+    }
+    // Exactly three features matter: the least-squares fit on them.
+    let run = json("lasso {} {} -o {} --features 3", &[&x_file, &y_file, &out], 0);
+    let w = read_npy(&out).1;
+    assert_eq!((run["nnz"].as_u64(), run["selected"].as_array().map(Vec::len)), (Some(3), Some(3)), "{run}");
+    assert!(run["selected"].as_array().unwrap().iter().all(|j| w[j.as_u64().unwrap() as usize] != 0.0));
+    let r: Vec<f64> = (0..n)
+        .map(|i| y[i] - num(&run["intercept"]) - (0..p).map(|j| x[i * p + j] * w[j]).sum::<f64>())
+        .collect();
+    for j in (0..p).filter(|&j| w[j] != 0.0) {
+        assert!((0..n).map(|i| x[i * p + j] * r[i]).sum::<f64>().abs() < 1e-9);
+    }
+    assert!((r.iter().map(|v| v * v).sum::<f64>() / (2 * n) as f64 - num(&run["objective"])).abs() < 1e-12);
+    json("lasso {} {} -o {} --features 2", &[&x_file, &y_file, &model], 0);
+    json("info {}", &[&model], 0);
+    for words in [
+        "--features 0 ",
+        "--features 2 --alpha 1",
+        "--features 2 --positive",
+        "--alpha 1 --adaptive --missing",
+    ] {
+        let words = format!("lasso {{}} {{}} -o {{}} {words}");
         assert_eq!(spm(&words, &[&x_file, &y_file, &out]).status.code(), Some(2), "{words}");
     }
 }

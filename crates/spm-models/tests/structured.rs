@@ -356,6 +356,16 @@ fn missing_values_at_30_60_and_90_percent() {
             }
         }
         assert_eq!(HmLasso::new(top * 1.0001).fit(data).unwrap().nnz(), 0);
+        // The default options, down to where the pairwise moments contradict one another.
+        for share in [0.3, 0.1, 0.03, 0.01, 1e-3] {
+            let fit = HmLasso::new(share * top).fit(data).unwrap();
+            let name = format!("{percent} % {share}: {:?} lift {:e}", fit.report, fit.lift);
+            assert!(fit.status().is_converged() && fit.gap() <= 1e-6 * fit.objective_at_zero, "{name}");
+            assert!(fit.objective() >= -2.0 * fit.objective_at_zero, "{name}");
+            let lifted: f64 = fit.coef.iter().map(|w| w * w).sum::<f64>() * fit.lift;
+            assert!(lifted <= 4.0 * top * fit.coef.iter().map(|w| w.abs()).sum::<f64>(), "{name}");
+            assert!(share < 0.1 || fit.lift == 0.0 || percent == 90, "{name}");
+        }
     }
     let mut empty = x.clone();
     empty[n..2 * n].fill(f64::NAN);

@@ -20,6 +20,7 @@ pub mod omp;
 mod pdhg;
 pub mod polish;
 mod problem;
+mod quadratic_l1;
 mod step;
 pub mod stop;
 #[cfg(feature = "testing")]
@@ -35,5 +36,6 @@ pub use fista::{Fista, FistaOptions};
 pub use observe::Observer;
 pub use pdhg::{Pdhg, PdhgOptions};
 pub use problem::{Composite, Split, Term};
+pub use quadratic_l1::QuadraticL1;
 pub use step::StepSize;
 pub use stop::StopRule;

@@ -12,9 +12,6 @@ use spm_examples::normals;
 const ROWS: usize = 300;
 const TRUTH: [f64; 10] = [2.0, 0.0, -1.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.5];
 const DRAWS: usize = 12;
-/// Where most is missing, the nearest covariance lies on its floor, and the default one (1e-8) would leave the regression so badly
-/// conditioned that it does not converge. The variances are 1.
-const FLOOR: f64 = 0.01;
 /// The share of missing values in percent, and the normal quantile that cuts it off.
 const MISSING: [(u32, f64); 3] = [(30, -0.5244), (60, 0.2533), (90, 1.2816)];
 
@@ -67,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let with_holes: Vec<f64> = (0..n * p).map(|k| if seen(k) { x[k] } else { f64::NAN }).collect();
             let data = Xy::new(Design::dense(&with_holes, n, p)?, &y);
             let hm = path(HmLasso::new(1.0).alpha_max(data)?, |alpha| {
-                Ok(HmLasso::new(alpha).floor(FLOOR).fit(data)?.require_converged()?.coef)
+                Ok(HmLasso::new(alpha).fit(data)?.require_converged()?.coef)
             })?;
             sums[row][0] += error(&hm);
 

@@ -6,12 +6,15 @@ use clap::ValueEnum;
 use serde_json::Value;
 use sparse_modeling::linalg::LinearOperator;
 use sparse_modeling::models::file;
-use sparse_modeling::models::{Design, ElasticNet, FitControl, FittedLinear, LinearModel, Score, Solver, Xy};
+use sparse_modeling::models::{
+    AdaptiveLasso, CrossValidation, Design, ElasticNet, ElasticNetPath, Fit, FitControl, FittedLinear,
+    LinearModel, ModelError, Score, Solver, Xy,
+};
 use sparse_modeling::solvers::Status;
 
 use super::lasso_concave::Penalty;
 use super::lasso_loss::Loss;
-use super::{lasso_concave, lasso_loss, lasso_missing, lasso_structured};
+use super::{lasso_concave, lasso_features, lasso_loss, lasso_missing, lasso_structured};
 use crate::args::{count, non_negative, positive, share};
 use crate::error::CliError;
 use crate::io::{Array, Matrix, extension, read_array, read_matrix, read_vector, write_array};
@@ -22,7 +25,7 @@ use crate::{Context, progress};
 ///
 /// Minimises 1/(2n)·Σ wᵢ(yᵢ − xᵢᵀβ − b)² + alpha·Σ vⱼ(l1_ratio·|βⱼ| + (1 − l1_ratio)/2·βⱼ²). With --loss another loss, 1/n·Σ
 /// wᵢ·loss(yᵢ, xᵢᵀβ + b); with --penalty a concave penalty in place of the second sum; with --groups, --multitask and --missing
-/// the models named there.
+/// the models named there; with --features no penalty but a number of features.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("strength").required(true))]
 pub(crate) struct Args {
@@ -39,6 +42,18 @@ pub(crate) struct Args {
     /// Strength of the penalty as a share of the smallest alpha at which all coefficients are zero.
     #[arg(long, group = "strength", value_name = "R", value_parser = non_negative, allow_negative_numbers = true)]
     alpha_ratio: Option<f64>,
+    /// In place of a penalty: at most this many features, chosen one after the other by their correlation with the residual and fitted
+    /// by least squares (orthogonal matching pursuit).
+    #[arg(long, group = "strength", value_name = "K", value_parser = count, conflicts_with_all = ["l1_ratio", "loss", "penalty", "solver",
+        "tol", "max_iter", "positive", "bounds", "penalty_weights", "groups", "multitask", "missing", "adaptive"])]
+    pub(super) features: Option<usize>,
+    /// Adaptive Lasso: the penalty of each feature is divided by its coefficient in a first, cross-validated Lasso, so that large ones
+    /// are shrunk little and features the first one leaves out stay out.
+    #[arg(long, conflicts_with_all = ["loss", "penalty", "groups", "multitask", "missing"])]
+    pub(super) adaptive: bool,
+    /// With --adaptive: the power of the first coefficients.
+    #[arg(long, default_value_t = 1.0, value_name = "G", value_parser = positive, requires = "adaptive")]
+    pub(super) adaptive_power: f64,
     /// 1 is the Lasso, less is the elastic net.
     #[arg(long, default_value_t = 1.0, value_parser = share)]
     pub(super) l1_ratio: f64,
@@ -171,7 +186,10 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     if args.penalty != Penalty::L1 {
         return lasso_concave::run(args, &table, ctx);
     }
-    let bounds = args.bounds.as_deref().map(read_bounds).transpose()?;
+    if let Some(k) = args.features {
+        return lasso_features::run(k, args, &table, ctx);
+    }
+    let bounds = args.read_bounds()?;
     let bar = ctx.progress.spinner("lasso");
     let mut fits = Vec::with_capacity(targets);
     let mut scores = Vec::with_capacity(targets);
@@ -179,6 +197,9 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let within = |e| CliError::from(e).within_any(&files, &args.y);
     for data in table.targets() {
         let mut model = args.model(penalty_weights, &bounds);
+        if args.adaptive {
+            model = second_stage(model, args.adaptive_power, data).map_err(within)?;
+        }
         let alpha_max = model.alpha_max(data).map_err(within)?;
         model.alpha = args.strength(alpha_max);
         let mut observer = progress::observer(&bar, "lasso");
@@ -213,8 +234,22 @@ impl<'a> Table<'a> {
     }
 }
 
+/// The model with the weights that a Lasso with the same options, of the strength that five folds choose, gives.
+fn second_stage(
+    model: ElasticNet<f64>,
+    power: f64,
+    data: Xy<'_, f64>,
+) -> Result<ElasticNet<f64>, ModelError> {
+    let mut pilot = model.clone();
+    (pilot.l1_ratio, pilot.solver) = (1.0, Solver::Auto);
+    let folds = data.y.len().clamp(2, 5);
+    pilot.alpha =
+        CrossValidation::new(ElasticNetPath::new(pilot.clone())).n_folds(folds).fit(data)?.alpha_min();
+    AdaptiveLasso::new(1.0, pilot).model(model).power(power).second_stage(data)
+}
+
 /// The bounds of each coefficient from a p × 2 array.
-fn read_bounds(path: &Path) -> Result<Vec<(f64, f64)>, CliError> {
+fn bounds_from(path: &Path) -> Result<Vec<(f64, f64)>, CliError> {
     let array = read_array(path)?;
     let (rows, columns) = array.rows_cols(path)?;
     if columns != 2 {
@@ -225,6 +260,11 @@ fn read_bounds(path: &Path) -> Result<Vec<(f64, f64)>, CliError> {
 }
 
 impl Args {
+    /// The bounds asked for.
+    pub(super) fn read_bounds(&self) -> Result<Option<Vec<(f64, f64)>>, CliError> {
+        self.bounds.as_deref().map(bounds_from).transpose()
+    }
+
     /// The strength asked for, given the smallest one at which all is zero.
     pub(super) fn strength(&self, alpha_max: f64) -> f64 {
         self.alpha.or(self.alpha_ratio.map(|r| r * alpha_max)).unwrap_or(0.0)

@@ -28,15 +28,13 @@ pub(crate) enum Loss {
 
 /// Each target on its own.
 pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outcome, CliError> {
-    if args.standardize || args.bounds.is_some() {
-        return Err(CliError::Usage("--loss goes with neither --standardize nor --bounds".to_owned()));
-    }
     let family = match args.loss {
         Loss::Logistic => Family::Logistic,
         Loss::Huber => Family::Huber { delta: args.delta },
         Loss::Poisson => Family::Poisson,
         Loss::Squared => return Err(CliError::Usage("--loss squared has no family".to_owned())),
     };
+    let bounds = args.read_bounds()?;
     let within = |e| CliError::from(e).within_any(table.files, &args.y);
     let bar = ctx.progress.spinner("lasso");
     let (mut fits, mut tops): (Vec<FittedGlm<f64>>, Vec<f64>) = (Vec::new(), Vec::new());
@@ -46,9 +44,11 @@ pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outco
             .l1_ratio(args.l1_ratio)
             .fit_intercept(!args.no_intercept)
             .positive(args.positive)
+            .standardize(args.standardize)
             .tol(args.tol)
             .max_iter(args.max_iter);
         model.penalty_weights = table.penalty_weights.map(<[f64]>::to_vec);
+        model.bounds.clone_from(&bounds);
         let top = model.alpha_max(data).map_err(within)?;
         model.alpha = args.strength(top);
         fits.push(model.fit(data).map_err(within)?);

@@ -42,6 +42,7 @@ pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outco
         .set("objective_at_zero", each(fits.iter().map(|f| f.objective_at_zero)))
         .set("gap", each(fits.iter().map(FittedHmLasso::gap)))
         .set("covariance_gap", each(fits.iter().map(|f| f.covariance_certificate.gap())))
+        .set("lift", each(fits.iter().map(|f| f.lift)))
         .set("nnz", each(fits.iter().map(FittedHmLasso::nnz)))
         .set("intercept", each(fits.iter().map(|f| f.intercept)))
         .set(

@@ -14,6 +14,7 @@ pub(crate) mod inspect;
 pub(crate) mod ksvd;
 pub(crate) mod lasso;
 mod lasso_concave;
+mod lasso_features;
 mod lasso_loss;
 mod lasso_missing;
 mod lasso_structured;

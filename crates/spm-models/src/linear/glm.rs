@@ -6,7 +6,8 @@ use spm_solvers::loss::{Huber, Logistic, Loss, Poisson};
 use spm_solvers::{Certificate, Status};
 
 use super::penalty::FeaturePenalty;
-use super::{ElasticNet, LinearModel, default_tol, prepared};
+use super::unit_columns::UnitColumns;
+use super::{ElasticNet, default_tol, prepared};
 use crate::{Design, Fit, ModelError, Predict, Xy};
 
 /// What the response is.
@@ -52,6 +53,8 @@ impl<T: Scalar> Family<T> {
 /// | `fit_intercept` | true | | |
 /// | `positive` | false | | only coefficients `>= 0` |
 /// | `penalty_weights` | none | `> 0`, length p | `v`, factor of the penalty of each feature |
+/// | `bounds` | none | lower `<= 0 <=` upper, length p, infinite allowed | bounds of each coefficient, in the units of the data |
+/// | `standardize` | false | | penalise the coefficients of columns scaled to unit (weighted) deviation, which takes a copy of `X` |
 /// | `tol` | 1e-6 (1.2e-4 in `f32`) | `> 0` | duality gap relative to what the loss at `w = 0` is above its least value |
 /// | `max_iter` | 200 | | reweighted least-squares problems |
 ///
@@ -87,6 +90,12 @@ pub struct SparseGlm<T = f64> {
     pub positive: bool,
     /// A factor of the penalty for each feature, length p, `> 0`.
     pub penalty_weights: Option<Vec<T>>,
+    /// The least (`<= 0`) and the largest (`>= 0`) value of each coefficient in the units of the data, length p; both may be
+    /// infinite. `positive` raises all lower ones to 0.
+    pub bounds: Option<Vec<(T, T)>>,
+    /// Divide each column by its standard deviation before penalising; coefficients are returned in the units of the data, the
+    /// objective is that of the scaled problem.
+    pub standardize: bool,
     /// Duality gap at which to stop, relative.
     pub tol: T,
     /// At most this many reweighted problems.
@@ -109,6 +118,8 @@ impl<T: Scalar> SparseGlm<T> {
             fit_intercept: true,
             positive: false,
             penalty_weights: None,
+            bounds: None,
+            standardize: false,
             tol: default_tol(),
             max_iter: 200,
         }
@@ -142,6 +153,20 @@ impl<T: Scalar> SparseGlm<T> {
         self
     }
 
+    /// Sets the bounds of the coefficients, lower and upper.
+    #[must_use]
+    pub fn bounds(mut self, bounds: Vec<(T, T)>) -> Self {
+        self.bounds = Some(bounds);
+        self
+    }
+
+    /// Sets whether columns are scaled to unit deviation.
+    #[must_use]
+    pub fn standardize(mut self, standardize: bool) -> Self {
+        self.standardize = standardize;
+        self
+    }
+
     /// Sets the tolerance.
     #[must_use]
     pub fn tol(mut self, tol: T) -> Self {
@@ -162,15 +187,20 @@ impl<T: Scalar> SparseGlm<T> {
     /// As [`fit`](Fit::fit).
     pub fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
         let weights = self.check(data)?;
+        if self.standardize {
+            let columns = UnitColumns::new(self, data)?;
+            return columns.model(self).alpha_max(columns.data(data)?);
+        }
         let loss = self.loss(data.y, &weights)?;
-        let mut state = State::new(&*loss, data.x, self.fit_intercept);
+        let (bounds, mut state) = (self.allowed(), State::new(&*loss, data.x, self.fit_intercept));
+        let penalty = self.penalty(bounds.as_deref())?;
         state.fit_intercept_alone(self, &weights);
         let mut corr = vec![T::zero(); data.x.ncols()];
         data.x.apply_adjoint(&state.slope, &mut corr, spm_linalg::Workspace::new(data.x.scratch()).stack());
         let mut alpha = T::zero();
         for (j, &u) in corr.iter().enumerate() {
             let v = self.penalty_weights.as_ref().map_or(T::one(), |v| v[j]);
-            alpha = alpha.max(if self.positive { -u } else { u.abs() } / (v * self.l1_ratio));
+            alpha = alpha.max(penalty.pull(j, -u) / (v * self.l1_ratio));
         }
         Ok(alpha * (T::one() + T::of(16.0) * T::epsilon()))
     }
@@ -182,12 +212,9 @@ impl<T: Scalar> SparseGlm<T> {
         check::positive("tol", self.tol)?;
         data.validate()?;
         data.x.check_finite("X")?;
-        if let Some(v) = &self.penalty_weights {
-            check::len("penalty_weights", data.x.ncols(), v.len())?;
-            check::all_non_negative("penalty_weights", v)?;
-            for &v in v {
-                check::positive("penalty_weights", v)?;
-            }
+        self.least_squares().spec().validate_for(data.x.ncols())?;
+        for &v in self.penalty_weights.iter().flatten() {
+            check::positive("penalty_weights", v)?;
         }
         let n = data.y.len();
         data.sample_weight.map_or_else(|| Ok(vec![T::one(); n]), |w| prepared::normalised(w, n))
@@ -229,9 +256,31 @@ impl<T: Scalar> SparseGlm<T> {
         }
     }
 
-    fn penalty(&self) -> Result<FeaturePenalty<'_, T>, ModelError> {
+    /// The reweighted problems without their strength and accuracy.
+    fn least_squares(&self) -> ElasticNet<T> {
+        let mut model = ElasticNet::new(self.alpha, self.l1_ratio)
+            .fit_intercept(self.fit_intercept)
+            .positive(self.positive)
+            .max_iter(10_000);
+        model.penalty_weights.clone_from(&self.penalty_weights);
+        model.bounds.clone_from(&self.bounds);
+        model
+    }
+
+    /// The bounds with `positive` in them.
+    fn allowed(&self) -> Option<Vec<(T, T)>> {
+        let least = |lower| if self.positive { T::zero() } else { lower };
+        self.bounds.as_ref().map(|all| all.iter().map(|&(lower, upper)| (least(lower), upper)).collect())
+    }
+
+    /// The penalty within what is [`allowed`](Self::allowed).
+    fn penalty<'b>(&'b self, bounds: Option<&'b [(T, T)]>) -> Result<FeaturePenalty<'b, T>, ModelError> {
         let (l1, l2) = (self.alpha * self.l1_ratio, self.alpha * (T::one() - self.l1_ratio));
-        Ok(FeaturePenalty::new(l1, l2, self.penalty_weights.as_deref(), self.positive)?)
+        let penalty = FeaturePenalty::new(l1, l2, self.penalty_weights.as_deref(), self.positive)?;
+        Ok(match bounds {
+            Some(bounds) => penalty.within(bounds),
+            None => penalty,
+        })
     }
 }
 
@@ -355,8 +404,15 @@ impl<T: Scalar> Fit<Xy<'_, T>> for SparseGlm<T> {
     /// NaN or infinite. Not converging is a status of the result.
     fn fit(&self, data: Xy<'_, T>) -> Result<FittedGlm<T>, ModelError> {
         let weights = self.check(data)?;
+        if self.standardize {
+            let columns = UnitColumns::new(self, data)?;
+            let mut fitted = columns.model(self).fit(columns.data(data)?)?;
+            columns.undo(self, &mut fitted.coef);
+            return Ok(fitted);
+        }
         let loss = self.loss(data.y, &weights)?;
-        let penalty = self.penalty()?;
+        let bounds = self.allowed();
+        let penalty = self.penalty(bounds.as_deref())?;
         let value = |w: &[T]| spm_linalg::Prox::value(&penalty, w);
         let n = T::of_usize(data.y.len());
         let mut state = State::new(&*loss, data.x, self.fit_intercept);
@@ -372,12 +428,8 @@ impl<T: Scalar> Fit<Xy<'_, T>> for SparseGlm<T> {
             let total = vecops::sum(&h);
             // 1/(2n) Σ h (z − p)² + alpha g: with weights that sum to n, alpha is n/Σh as large.
             let inner = (T::of(0.1) * certificate.gap() / scale.max(T::epsilon())).min(T::of(1e-3));
-            let mut model = ElasticNet::new(self.alpha * n / total, self.l1_ratio)
-                .fit_intercept(self.fit_intercept)
-                .positive(self.positive)
-                .tol((T::of(1e-2) * inner).max(T::of(4.0) * T::epsilon()))
-                .max_iter(10_000);
-            model.penalty_weights.clone_from(&self.penalty_weights);
+            let mut model = self.least_squares().tol((T::of(1e-2) * inner).max(T::of(4.0) * T::epsilon()));
+            model.alpha = self.alpha * n / total;
             let step = model.fit(Xy::new(data.x, &z).sample_weight(&h))?;
             let before = state.value + value(&state.coef);
             let (from, from_intercept) = (state.coef.clone(), state.intercept);
@@ -510,45 +562,6 @@ impl<T: Scalar> FittedGlm<T> {
     /// As [`Predict::predict_into`].
     pub fn predict_mean(&self, x: Design<'_, T>) -> Result<Vec<T>, ModelError> {
         Ok(self.predict(x)?.into_iter().map(|p| self.family.mean(p)).collect())
-    }
-}
-
-/// A generalized linear model without the history of its fit: what is saved.
-#[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct GlmModel<T> {
-    /// The loss.
-    pub family: Family<T>,
-    /// The linear predictor.
-    pub predictor: LinearModel<T>,
-}
-
-impl<T: Scalar> GlmModel<T> {
-    /// Checks that every number is finite and in its range.
-    ///
-    /// # Errors
-    /// [`spm_linalg::LinalgError`] naming the first that is not.
-    pub fn validate(&self) -> Result<(), ModelError> {
-        if let Family::Huber { delta } = self.family {
-            check::positive("delta", delta)?;
-        }
-        self.predictor.validate()
-    }
-
-    /// The expected response for the rows of `x`: a probability, a value, a rate.
-    ///
-    /// # Errors
-    /// As [`Predict::predict_into`].
-    pub fn predict_mean(&self, x: Design<'_, T>) -> Result<Vec<T>, ModelError> {
-        Ok(self.predictor.predict(x)?.into_iter().map(|p| self.family.mean(p)).collect())
-    }
-}
-
-impl<T: Scalar> From<FittedGlm<T>> for GlmModel<T> {
-    fn from(fit: FittedGlm<T>) -> Self {
-        let predictor = LinearModel { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha };
-        Self { family: fit.family, predictor }
     }
 }
 

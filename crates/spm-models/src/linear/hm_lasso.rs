@@ -1,15 +1,18 @@
 //! The Lasso with missing values in the design matrix.
 
+use std::time::Duration;
+
 use spm_linalg::factor::Cholesky;
-use spm_linalg::{Dense, Scalar, check, vecops};
-use spm_solvers::stop::Residual;
-use spm_solvers::{Certificate, Control, CoordinateDescent, Iteration, Report, Status, run};
+use spm_linalg::{Scalar, check};
+use spm_solvers::{Certificate, Control, Iteration, Progress, QuadraticL1, Report, Status, StopRule, run};
 
 use super::model::predict_into;
 use super::pairwise::{Nearest, Pairwise, nearest};
-use super::penalty::FeaturePenalty;
 use super::{default_tol, prepared};
 use crate::{Design, Fit, ModelError, Predict, Score, Xy};
+
+/// A minimum that explains more than this many times all of `y` is no estimate.
+const ABSURD: f64 = 2.0;
 
 /// How far a covariance is from the pairwise one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,8 +35,11 @@ pub enum CovarianceNorm {
 /// In plain text: `argmin 1/2 sum (R_jk^a (Sigma_jk - S_jk))^2 subject to Sigma - floor I psd`, then
 /// `min 1/2 w'Sigma w - rho'w + alpha sum_j v_j |w_j|`. With nothing missing this is the Lasso, up to the constant
 /// `½ Σ (y − ȳ)²/n` in the objective and, where p > n, the floor. Pairs that never occur together have no weight whatever `a` is.
-/// Where most values are missing, the covariance lies on its floor, and with a tiny one the second problem may be too badly
-/// conditioned to converge within `max_iter`, which is a status; a floor of 0.01 of the variances helps.
+///
+/// Had the covariances with `y` come from the same rows, no `w` could explain more than all of `y`: the objective would be at least
+/// `−½ Var(y)`. They do not, and where most values are missing and `alpha` is small, the minimum on a covariance at its floor can be far
+/// below, at coefficients of thousands that mean nothing. Where it is below `−Var(y)`, twice of what there is, the diagonal is raised, in
+/// doubling steps, until it is not; [`lift`](FittedHmLasso::lift) says by how much. Everywhere else the estimate is the paper's.
 ///
 /// | parameter | default | range | meaning |
 /// |---|---|---|---|
@@ -235,38 +241,36 @@ impl<T: Scalar> Fit<Xy<'_, T>> for HmLasso<T> {
                 self.max_iter,
             )?;
 
-        // Σ = L Lᵀ: the second problem is the Lasso with X = Lᵀ and y = L⁻¹ρ.
-        let factor = raised_cholesky(&covariance, p, self.floor)?;
-        let mut upper = vec![T::zero(); p * p];
-        for j in 0..p {
-            for i in 0..=j {
-                upper[j * p + i] = factor.l()[(j, i)];
+        let lambda: Vec<T> = match &self.penalty_weights {
+            Some(v) => v.iter().map(|&v| self.alpha * v).collect(),
+            None => vec![self.alpha; p],
+        };
+        let bounded = proven_bound(&covariance, p, self.floor)?;
+        let (mut lift, mut elapsed) = (bounded.lift, Duration::ZERO);
+        let mut stop = Sound {
+            tol: self.tol * moments.objective_at_zero,
+            least: -moments.objective_at_zero * T::of(ABSURD),
+        };
+        let mut raised = covariance.clone();
+        let (mut report, w) = loop {
+            raised
+                .iter_mut()
+                .step_by(p + 1)
+                .zip(covariance.iter().step_by(p + 1))
+                .for_each(|(r, &c)| *r = c + lift);
+            let mu = bounded.mu + (lift - bounded.lift);
+            let mut solver = QuadraticL1::new(&raised, &moments.with_y, &lambda, mu)?;
+            let report = run(&mut solver, Control::new(self.max_iter, &mut stop))?;
+            elapsed += report.elapsed;
+            if !stop.too_low(&report.last) || !lift.is_finite() {
+                break (report, solver.iterate().to_vec());
             }
-        }
-        let mut response = moments.with_y.clone();
-        factor.solve_lower_in_place(&mut response);
-        let penalty = FeaturePenalty::new(self.alpha, T::zero(), self.penalty_weights.as_deref(), false)?;
-        let design = Dense::from_column_major(&upper, p, p)?;
-        let mut cd = CoordinateDescent::new(design, &response, T::one(), penalty)?;
-        // ‖L⁻¹ρ‖² can dwarf everything, so the gap is evaluated apart; the violation says when to look.
-        let bound = self.tol * moments.objective_at_zero;
-        let top = vecops::norm_inf(&moments.with_y);
-        let mut violation = self.tol.min(T::of(1e-3)) * top;
-        let (mut report, mut certificate);
-        let mut left = self.max_iter;
-        loop {
-            report = run(&mut cd, Control::new(left.max(1), &mut Residual { tol: violation }))?;
-            left = left.saturating_sub(report.last.iter);
-            certificate = gram_gap(&covariance, &factor, &moments.with_y, self, cd.iterate());
-            let enough = certificate.gap() <= bound;
-            let rounding = violation <= T::of(4.0) * T::epsilon() * top;
-            report.status = if enough { Status::Converged } else { Status::MaxIterations };
-            if enough || rounding || left == 0 {
-                break;
-            }
-            violation *= T::of(0.01);
-        }
-        let mut coef = cd.iterate().to_vec();
+            lift = (T::of(2.0) * lift).max(T::of(2.0) * bounded.mu);
+        };
+        report.elapsed = elapsed;
+        let primal = report.last.objective.unwrap_or_else(T::nan);
+        let certificate = Certificate::new(primal, primal - report.last.gap.unwrap_or_else(T::infinity));
+        let mut coef = w;
         let mut intercept = moments.y_mean;
         for ((w, &m), &s) in coef.iter_mut().zip(&moments.means).zip(&moments.scales) {
             *w /= s;
@@ -283,66 +287,52 @@ impl<T: Scalar> Fit<Xy<'_, T>> for HmLasso<T> {
             certificate,
             report,
             covariance,
+            lift,
             covariance_certificate,
             covariance_report,
         })
     }
 }
 
-/// The Cholesky factor of a matrix on the boundary of positive definiteness: with a floor at rounding level, a little more is added.
-fn raised_cholesky<T: Scalar>(a: &[T], p: usize, floor: T) -> Result<Cholesky<T>, ModelError> {
-    let size = (0..p).map(|j| a[j * p + j]).fold(T::zero(), T::max);
-    let mut lift = T::zero();
-    loop {
-        let mut raised = a.to_vec();
-        for j in 0..p {
-            raised[j * p + j] += lift;
-        }
-        match Cholesky::from_column_major(&raised, p) {
-            Ok(factor) => return Ok(factor),
-            Err(e) if lift > size => return Err(e.into()),
-            Err(_) => {
-                lift = (T::of(10.0) * lift).max(T::of_usize(p) * T::epsilon() * size).max(T::of(0.1) * floor)
-            }
-        }
+/// Ends the regression at its gap, or where it explains more than there is.
+#[derive(Debug)]
+struct Sound<T> {
+    tol: T,
+    least: T,
+}
+
+impl<T: Scalar> Sound<T> {
+    fn too_low(&self, at: &Progress<T>) -> bool {
+        at.objective.is_some_and(|value| value < self.least)
     }
 }
 
-/// The duality gap of `½ wᵀΣw − ρᵀw + alpha Σ v|w|`: at `u = s w + (1 − s) Σ⁻¹ρ` with the largest `s <= 1` for which
-/// `|ρ − Σu|_j = s |ρ − Σw|_j <= alpha v_j`, the dual value is `−½ uᵀΣu`.
-fn gram_gap<T: Scalar>(
-    covariance: &[T],
-    factor: &Cholesky<T>,
-    rho: &[T],
-    model: &HmLasso<T>,
-    w: &[T],
-) -> Certificate<T> {
-    let p = rho.len();
-    let v = |j: usize| model.penalty_weights.as_ref().map_or(T::one(), |v| v[j]);
-    let mut image = vec![T::zero(); p];
-    for (column, &w) in covariance.chunks_exact(p).zip(w).filter(|(_, w)| **w != T::zero()) {
-        vecops::axpy(w, column, &mut image);
+impl<T: Scalar> StopRule<T> for Sound<T> {
+    fn done(&mut self, at: &Progress<T>) -> bool {
+        at.gap.is_some_and(|gap| gap <= self.tol) || self.too_low(at)
     }
-    let half = T::of(0.5);
-    let (quadratic, linear) = (vecops::dot(w, &image), vecops::dot(w, rho));
-    let norm: T = w.iter().enumerate().map(|(j, w)| v(j) * w.abs()).sum();
-    let primal = half * quadratic - linear + model.alpha * norm;
-    let mut s = T::one();
-    for j in 0..p {
-        let pull = (rho[j] - image[j]).abs();
-        let bound = model.alpha * v(j);
-        // Rounding of an unpenalised coordinate is no reason to give up the bound.
-        let noise = T::of_usize(p) * T::epsilon() * T::of(64.0) * vecops::norm_inf(rho);
-        if pull > bound && pull > noise {
-            s = s.min(bound / pull);
+}
+
+/// What rounding takes to make `A + lift I − mu I` positive definite.
+struct Bounded<T> {
+    lift: T,
+    mu: T,
+}
+
+/// Half the floor as a bound of the eigenvalues that a Cholesky factorisation proves; a floor at rounding level takes a lift.
+fn proven_bound<T: Scalar>(a: &[T], p: usize, floor: T) -> Result<Bounded<T>, ModelError> {
+    let size = a.iter().step_by(p + 1).copied().fold(T::zero(), T::max);
+    let mu = (T::of(0.5) * floor).max(T::of_usize(p) * T::epsilon() * size);
+    let mut lift = T::zero();
+    loop {
+        let mut shifted = a.to_vec();
+        shifted.iter_mut().step_by(p + 1).for_each(|v| *v += lift - mu);
+        match Cholesky::from_column_major(&shifted, p) {
+            Ok(_) => return Ok(Bounded { lift, mu }),
+            Err(e) if lift > size => return Err(e.into()),
+            Err(_) => lift = (T::of(4.0) * lift).max(mu),
         }
     }
-    let mut ridge = rho.to_vec();
-    factor.solve_in_place(&mut ridge);
-    let rest = T::one() - s;
-    let dual =
-        -half * (s * s * quadratic + T::of(2.0) * s * rest * linear + rest * rest * vecops::dot(rho, &ridge));
-    Certificate::new(primal, dual)
 }
 
 /// A Lasso fitted to data with missing values, with proof of how well both of its problems were solved.
@@ -362,8 +352,10 @@ pub struct FittedHmLasso<T> {
     pub certificate: Certificate<T>,
     /// How the regression ended; not converged if the covariance is not.
     pub report: Report<T>,
-    /// The covariance that was used, p × p.
+    /// The covariance, p × p.
     pub covariance: Vec<T>,
+    /// What the regression added to its diagonal: 0, but for rounding, unless it would have explained more than twice of `y`.
+    pub lift: T,
     /// The distance of the covariance from the pairwise one and a lower bound of the least.
     pub covariance_certificate: Certificate<T>,
     /// How the covariance ended.

@@ -9,6 +9,7 @@ mod fitted;
 mod generalized_dual;
 mod generalized_lasso;
 mod glm;
+mod glm_model;
 mod group_lasso;
 mod hm_lasso;
 mod lars_path;
@@ -24,6 +25,7 @@ mod problem;
 pub(crate) mod reduced;
 mod slope;
 mod structure;
+mod unit_columns;
 
 use std::time::Duration;
 
@@ -32,7 +34,8 @@ pub use concave::{Concave, ConcaveRegression, ConcaveStart, FittedConcave};
 pub use elastic_net::ElasticNet;
 pub use fitted::FittedLinear;
 pub use generalized_lasso::{FittedGeneralized, GeneralizedLasso};
-pub use glm::{Family, FittedGlm, GlmModel, SparseGlm};
+pub use glm::{Family, FittedGlm, SparseGlm};
+pub use glm_model::GlmModel;
 pub use group_lasso::GroupLasso;
 pub use hm_lasso::{CovarianceNorm, FittedHmLasso, HmLasso};
 pub use lars_path::{LarsKnot, LarsPath, LassoLars};
