@@ -181,6 +181,39 @@ fn by_psnr(split: &Split<'_>) -> Result<Figures, Failure> {
     Ok(figures(&scored(&split.test, &preparation, score)?, threshold))
 }
 
+/// One dictionary for all places, but what is normal at each place its own: z scores of maps of cells that the dictionary
+/// has not learned from, then the mean of the top 4 %.
+fn by_place(split: &Split<'_>) -> Result<Figures, Failure> {
+    let mut inspector = Inspector::default();
+    (inspector.scope, inspector.method) = (Some(Scope::Anywhere), Method::Dictionary);
+    let preparation = inspector.preparation(SIDE, 1)?;
+    let good = load(&split.good, &preparation)?;
+    let mut unseen = Vec::with_capacity(good.len());
+    for fold in 0..inspector.folds {
+        let (mut learned, mut held) = (Vec::new(), Vec::new());
+        for (i, part) in good.iter().enumerate() {
+            if i % inspector.folds == fold { held.push(part.clone()) } else { learned.push(part.clone()) }
+        }
+        let model = inspector.train(preparation, &learned, &mut |_, _| ())?;
+        unseen.extend(model.score(&held)?.into_iter().map(|f| f.z[0].values.clone()));
+    }
+    let of_place = |q: usize| Calibration::new(&unseen.iter().map(|m| f64::from(m[q])).collect::<Vec<_>>());
+    let places = (0..unseen[0].len()).map(of_place).collect::<Result<Vec<_>, _>>()?;
+    let pooled = |map: &[f32]| {
+        let mut z: Vec<f64> = map.iter().zip(&places).map(|(&v, p)| p.standardize(f64::from(v))).collect();
+        z.sort_by(f64::total_cmp);
+        let top = &z[z.len() - z.len() / 25..];
+        top.iter().sum::<f64>() / top.len() as f64
+    };
+    let scores: Vec<f64> = unseen.iter().map(|m| pooled(m)).collect();
+    let threshold = Calibration::new(&scores)?.threshold(inspector.false_alarm)?.value;
+    let model = inspector.train(preparation, &good, &mut |_, _| ())?;
+    let judged = scored(&split.test, &preparation, |parts| {
+        Ok(model.score(parts)?.iter().map(|f| pooled(&f.z[0].values)).collect())
+    })?;
+    Ok(figures(&judged, threshold))
+}
+
 /// Predicts for every cell what most cells of its module are: how far a look at the module alone goes.
 fn by_module(all: &[Cell]) -> Figures {
     let share = |certain: bool, module: usize| {
@@ -277,6 +310,7 @@ fn main() -> Result<(), Failure> {
     for (what, inspector) in methods() {
         repeat(what, draws, &|k| judge(&inspector, &sixty(k)))?;
     }
+    repeat("60 good cells, one dictionary, z of each place", draws, &|k| by_place(&sixty(k)))?;
     repeat("60 good cells, PSNR of one dictionary", draws, &|k| by_psnr(&sixty(k)))?;
     let inspector = Inspector::default();
     // Looks never seen: every third module is judged by a model of cells of the others.

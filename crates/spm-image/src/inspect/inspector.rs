@@ -3,6 +3,7 @@
 use spm_linalg::{LinalgError, check};
 use spm_models::oneclass::{GaussianLearner, OneClass, SparseLearner};
 
+use super::appearance::Appearance;
 use super::calibration::{Calibration, pool};
 use super::detector::{CrossFit, Sampling, cross_fit};
 use super::model::{Expert, InspectionModel, combined, seen, spread};
@@ -226,7 +227,9 @@ impl Inspector {
         };
         if !defective.is_empty() {
             let (good, bad) = self.features(&model, good, defective)?;
-            let (second, comparison, scores) = SecondStage::fit(&good, &bad, self.folds, self.false_alarm)?;
+            let appearance = Appearance::fit(&aligned, model.scope());
+            let (second, comparison, scores) =
+                SecondStage::fit(&good, &bad, appearance, self.folds, self.false_alarm)?;
             model.comparison = Some(comparison);
             if comparison.adopted {
                 model.score = Calibration::new(&scores)?;
@@ -254,10 +257,17 @@ impl Inspector {
                 let of_fold = |i: usize| (i % self.folds == fold) == held;
                 of.iter().enumerate().filter(|(i, _)| of_fold(*i)).map(|(_, p)| p.clone()).collect()
             };
-            let learned = alike.train(model.preparation, &pick(good, false), &mut |_, _| ())?;
+            let others = pick(good, false);
+            let learned = alike.train(model.preparation, &others, &mut |_, _| ())?;
+            let laid = |parts: &[Planes]| -> Result<Vec<Planes>, ImageError> {
+                Ok(learned.aligned(parts)?.into_iter().map(|(part, _)| part).collect())
+            };
+            let appearance = Appearance::fit(&laid(&others)?, model.scope());
             for (parts, features) in [(good, &mut out.0), (defective, &mut out.1)] {
-                for (k, found) in learned.score(&pick(parts, true))?.iter().enumerate() {
-                    features[fold + k * self.folds] = second_stage::features(found.score, &views, &found.z);
+                let held = pick(parts, true);
+                for (k, (part, found)) in laid(&held)?.iter().zip(learned.score(&held)?).enumerate() {
+                    features[fold + k * self.folds] =
+                        second_stage::features(found.score, &views, &found.z, part, &appearance);
                 }
             }
         }

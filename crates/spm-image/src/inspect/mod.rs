@@ -37,6 +37,8 @@
 //! # Ok::<(), spm_image::ImageError>(())
 //! ```
 
+mod additive;
+mod appearance;
 mod calibration;
 mod detector;
 mod explain;

@@ -5,7 +5,7 @@ use spm_models::oneclass::SparseNovelty;
 
 use super::calibration::{Calibration, Pooled, Threshold, pool};
 use super::regions::{Region, regions};
-use super::second_stage::{self, Comparison, SecondStage};
+use super::second_stage::{Comparison, SecondStage};
 use super::zscore::PlaceStats;
 use super::{AnyDetector, Detector, Lattice, Map, Planes, Preparation, Registration, Scope, View};
 use crate::{Gray, ImageError, par};
@@ -172,20 +172,7 @@ impl InspectionModel {
     /// [`ImageError::SizeMismatch`] for a part of another size than those learned from, if places have models of their own or parts
     /// are registered; [`ImageError::TooSmall`] if no patch fits.
     pub fn score(&self, parts: &[Planes]) -> Result<Vec<Finding>, ImageError> {
-        let registration = match &self.template {
-            Some(data) => {
-                let template =
-                    Planes::new(self.preparation.channels, self.size.0, self.size.1, data.clone())?;
-                Some(Registration::new(&template, self.reach))
-            }
-            None => None,
-        };
-        let aligned: Vec<(Planes, (isize, isize))> = par::map(parts.iter().collect(), |p: &Planes| {
-            registration.as_ref().map_or_else(|| Ok((p.clone(), (0, 0))), |r| r.align(p))
-        })
-        .into_iter()
-        .collect::<Result<_, _>>()?;
-        let (parts, shifts): (Vec<Planes>, Vec<_>) = aligned.into_iter().unzip();
+        let (parts, shifts): (Vec<Planes>, Vec<_>) = self.aligned(parts)?.into_iter().unzip();
         let mut z: Vec<Vec<Map>> = vec![Vec::new(); parts.len()];
         let mut pools: Vec<Vec<Pooled>> = vec![Vec::new(); parts.len()];
         let views = self.views();
@@ -202,10 +189,11 @@ impl InspectionModel {
             }
         }
         let threshold = self.threshold().value;
-        let found = par::map(z.into_iter().zip(pools).zip(shifts).collect(), |((z, pools), shift)| {
+        let judged = z.into_iter().zip(pools).zip(parts.into_iter().zip(shifts)).collect();
+        let found = par::map(judged, |((z, pools), (part, shift))| {
             let mut score = combined(&self.experts, |e| pools[e].score);
             if let Some(second) = &self.second {
-                score = second.score(&second_stage::features(score, &views, &z));
+                score = second.score(score, &views, &z, &part);
             }
             let surface = self.experts.iter().zip(&pools).filter(|(e, _)| !e.view.is_line());
             let raised = surface.map(|(e, p)| e.level.standardize(p.median)).fold(f64::INFINITY, f64::min);
@@ -220,6 +208,23 @@ impl InspectionModel {
             }
         });
         Ok(found)
+    }
+
+    /// Parts laid over those learned from, and by how much each was moved.
+    pub(super) fn aligned(&self, parts: &[Planes]) -> Result<Vec<(Planes, (isize, isize))>, ImageError> {
+        let registration = match &self.template {
+            Some(data) => {
+                let template =
+                    Planes::new(self.preparation.channels, self.size.0, self.size.1, data.clone())?;
+                Some(Registration::new(&template, self.reach))
+            }
+            None => None,
+        };
+        par::map(parts.iter().collect(), |p: &Planes| {
+            registration.as_ref().map_or_else(|| Ok((p.clone(), (0, 0))), |r| r.align(p))
+        })
+        .into_iter()
+        .collect()
     }
 
     /// Where the part that a finding is of is strange. `image` is the size of the image.
@@ -261,7 +266,7 @@ impl InspectionModel {
             expert.level.validate()?;
         }
         if let Some(second) = &self.second {
-            second.validate(second_stage::count(&self.views()))?;
+            second.validate(&self.views(), p.channels, self.size)?;
         }
         check::len("channels of patches", p.channels, lattice.channels)?;
         self.dictionary.validate()?;

@@ -1,20 +1,24 @@
 //! What a few defective parts add.
 
 use spm_linalg::{LinalgError, check};
-use spm_models::{Design, Family, Fit, ModelError, SparseGlm, Xy};
+use spm_models::ModelError;
 
-use super::{Calibration, Map, View};
+use super::additive::{Additive, Row};
+use super::appearance::{self, Appearance};
+use super::{Calibration, Map, Planes, View};
 
 /// A score learned from good and from defective parts, on top of the score learned from good parts alone.
 ///
-/// A part has these features: its score, then of the z map of each expert some quantiles and the means of its top shares, of
-/// experts of whole lines only the largest value. The second stage is the linear predictor of an elastic-net logistic regression ([`SparseGlm`]) on standardised features, in
-/// which the score is almost free and the others are penalised: with few parts little is added to the score. Its strength is
-/// that of the least held-out log loss.
+/// A part has these features: its score; of the z map of each expert some quantiles, the means of its top shares and the largest value
+/// in each of 4 × 4 fields, of experts of whole lines only the largest value; quantiles of how much brighter than good parts it is at every place, over windows of 3,
+/// 9 and 27 reduced values, with and without what whole rows and columns have in common. The second stage is the log odds of a
+/// generalised additive logistic model with an elastic net, in which the score is almost free and the curves of all features are
+/// penalised: with few parts little is added to the score. Its strength is that of the least held-out log loss.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SecondStage {
-    rule: Rule,
+    appearance: Appearance,
+    rule: Additive,
     /// Of the linear predictors of good parts that it has not seen.
     calibration: Calibration,
 }
@@ -30,8 +34,8 @@ pub struct Comparison {
     pub one_class: HeldOut,
     /// By the second stage.
     pub second: HeldOut,
-    /// Whether the second stage is used: its log loss is less by more than two standard errors of the difference, and it
-    /// decides as many held-out parts rightly.
+    /// Whether the second stage is used: its log loss is less by more than 1.645 standard errors of the difference (a one-sided
+    /// test at 5 %), and it decides as many held-out parts rightly.
     pub adopted: bool,
 }
 
@@ -50,79 +54,70 @@ pub struct HeldOut {
 
 const QUANTILES: [f64; 10] = [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995];
 const TOPS: [f64; 6] = [0.005, 0.01, 0.02, 0.04, 0.08, 0.16];
+/// Fields a side whose largest values are features.
+const FIELDS: usize = 4;
 /// Strengths tried.
 const ALPHAS: [f64; 6] = [1.0, 0.3, 0.1, 0.03, 0.01, 0.003];
-const L1_RATIO: f64 = 0.1;
-/// Factor of the penalty of the score.
-const ALMOST_FREE: f64 = 1e-3;
-/// Relative duality gap of the regressions: decisions need no more.
-const TOLERANCE: f64 = 1e-4;
+/// Standard errors by which the log loss must be less.
+const SURE: f64 = 1.645;
 
 /// The features of a part.
-pub(super) fn features(score: f64, views: &[View], z: &[Map]) -> Vec<f64> {
+pub(super) fn features(
+    score: f64,
+    views: &[View],
+    z: &[Map],
+    part: &Planes,
+    appearance: &Appearance,
+) -> Vec<f64> {
     let mut out = vec![score];
     for (view, map) in views.iter().zip(z) {
         if view.is_line() {
             out.push(f64::from(map.values.iter().copied().fold(f32::MIN, f32::max)));
             continue;
         }
-        let mut sorted = map.values.clone();
-        sorted.sort_unstable_by(f32::total_cmp);
+        let sorted = sorted(&map.values);
+        out.extend(at_quantiles(&sorted, &QUANTILES));
         let n = sorted.len();
-        out.extend(QUANTILES.map(|q| f64::from(sorted[(q * (n - 1) as f64).round() as usize])));
         out.extend(TOPS.map(|t| {
             let top = ((t * n as f64).round() as usize).clamp(1, n);
             sorted[n - top..].iter().map(|&v| f64::from(v)).sum::<f64>() / top as f64
         }));
+        out.extend(largest_of_fields(map));
     }
+    out.extend(appearance.features(part));
     out
 }
 
-/// A linear predictor.
-#[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-struct Rule {
-    centre: Vec<f64>,
-    weights: Vec<f64>,
-    intercept: f64,
+/// The largest value in each field, row after row; in fields of a map too small for them that of the nearest field before.
+fn largest_of_fields(map: &Map) -> Vec<f64> {
+    let start = |field: usize, n: usize| field * n / FIELDS;
+    let range = |field: usize, n: usize| start(field, n)..start(field + 1, n).max(start(field, n) + 1);
+    let largest = |field: usize| {
+        let (rows, cols) = (range(field / FIELDS, map.rows), range(field % FIELDS, map.cols));
+        let of_row = |i: usize| map.values[i * map.cols..][cols.clone()].iter().copied();
+        f64::from(rows.flat_map(of_row).fold(f32::MIN, f32::max))
+    };
+    (0..FIELDS * FIELDS).map(largest).collect()
 }
 
-impl Rule {
-    fn fit(rows: &[(&[f64], bool)], alpha: f64) -> Result<Self, ModelError> {
-        let (n, p) = (rows.len(), rows[0].0.len());
-        let (mut x, mut centre, mut scale) = (Vec::with_capacity(n * p), Vec::new(), Vec::new());
-        for j in 0..p {
-            let mean = rows.iter().map(|r| r.0[j]).sum::<f64>() / n as f64;
-            let variance = rows.iter().map(|r| (r.0[j] - mean).powi(2)).sum::<f64>() / n as f64;
-            let spread = if variance > 1e-18 { variance.sqrt() } else { 1.0 };
-            x.extend(rows.iter().map(|r| (r.0[j] - mean) / spread));
-            centre.push(mean);
-            scale.push(spread);
-        }
-        let y: Vec<f64> = rows.iter().map(|r| f64::from(u8::from(r.1))).collect();
-        let mut factors = vec![1.0; p];
-        factors[0] = ALMOST_FREE;
-        let glm = SparseGlm::new(Family::Logistic, alpha)
-            .l1_ratio(L1_RATIO)
-            .penalty_weights(factors)
-            .tol(TOLERANCE);
-        let fitted = glm.fit(Xy::new(Design::dense(&x, n, p)?, &y))?;
-        let weights = fitted.coef.iter().zip(&scale).map(|(w, s)| w / s).collect();
-        Ok(Self { centre, weights, intercept: fitted.intercept })
-    }
-
-    fn predictor(&self, features: &[f64]) -> f64 {
-        let terms = features.iter().zip(&self.centre).zip(&self.weights);
-        self.intercept + terms.map(|((f, c), w)| (f - c) * w).sum::<f64>()
-    }
+/// The values, ascending.
+pub(super) fn sorted(values: &[f32]) -> Vec<f32> {
+    let mut out = values.to_vec();
+    out.sort_unstable_by(f32::total_cmp);
+    out
 }
 
-/// The linear predictor of every part by a rule that has not learned from it; parts are dealt into folds.
-fn held_out(rows: &[(&[f64], bool)], folds: &[usize], alpha: f64) -> Result<Vec<f64>, ModelError> {
+/// The values at these quantiles of ascending ones.
+pub(super) fn at_quantiles(sorted: &[f32], quantiles: &[f64]) -> Vec<f64> {
+    quantiles.iter().map(|q| f64::from(sorted[(q * (sorted.len() - 1) as f64).round() as usize])).collect()
+}
+
+/// The log odds of every part by a rule that has not learned from it; parts are dealt into folds.
+fn held_out(rows: &[Row<'_>], folds: &[usize], alpha: f64) -> Result<Vec<f64>, ModelError> {
     let mut out = vec![0.0; rows.len()];
     for fold in 0..=folds.iter().copied().max().unwrap_or(0) {
         let learned: Vec<_> = rows.iter().zip(folds).filter(|(_, f)| **f != fold).map(|(r, _)| *r).collect();
-        let rule = Rule::fit(&learned, alpha)?;
+        let rule = Additive::fit(&learned, alpha)?;
         for (i, row) in rows.iter().enumerate().filter(|(i, _)| folds[*i] == fold) {
             out[i] = rule.predictor(row.0);
         }
@@ -131,8 +126,8 @@ fn held_out(rows: &[(&[f64], bool)], folds: &[usize], alpha: f64) -> Result<Vec<
 }
 
 /// `log(1 + exp p) − y p` of every part.
-fn losses(predictors: &[f64], rows: &[(&[f64], bool)]) -> Vec<f64> {
-    let loss = |(p, r): (&f64, &(&[f64], bool))| {
+fn losses(predictors: &[f64], rows: &[Row<'_>]) -> Vec<f64> {
+    let loss = |(p, r): (&f64, &Row<'_>)| {
         let wrong = if r.1 { -p } else { *p };
         wrong.max(0.0) + (-wrong.abs()).exp().ln_1p()
     };
@@ -144,21 +139,22 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 impl SecondStage {
-    /// Learns from the features of good and of defective parts, at least `folds` of either.
+    /// Learns from the features of good and of defective parts, at least `folds` of either; `appearance` is that of all good parts.
     ///
     /// Also returned: how it compares with the one-class score, and the scores of the good parts by rules that have not seen them.
     pub(super) fn fit(
         good: &[Vec<f64>],
         defective: &[Vec<f64>],
+        appearance: Appearance,
         folds: usize,
         false_alarm: f64,
     ) -> Result<(Self, Comparison, Vec<f64>), ModelError> {
         check::len("defective parts at least", folds, defective.len().min(folds))?;
         let label = |of: &'_ [Vec<f64>], bad| of.iter().map(move |f| (f.clone(), bad)).collect::<Vec<_>>();
         let owned = [label(good, false), label(defective, true)].concat();
-        let rows: Vec<(&[f64], bool)> = owned.iter().map(|(f, bad)| (f.as_slice(), *bad)).collect();
+        let rows: Vec<Row<'_>> = owned.iter().map(|(f, bad)| (f.as_slice(), *bad)).collect();
         let fold: Vec<usize> = (0..good.len()).chain(0..defective.len()).map(|i| i % folds).collect();
-        let alone: Vec<(&[f64], bool)> = rows.iter().map(|r| (&r.0[..1], r.1)).collect();
+        let alone: Vec<Row<'_>> = rows.iter().map(|r| (&r.0[..1], r.1)).collect();
 
         let judge = |predictors: &[f64]| -> Result<(HeldOut, Vec<f64>), ModelError> {
             let threshold = Calibration::new(&predictors[..good.len()])?.threshold(false_alarm)?.value;
@@ -181,33 +177,47 @@ impl SecondStage {
         let gains: Vec<f64> = before.iter().zip(&after).map(|(b, a)| b - a).collect();
         let error = Calibration::new(&gains)?.deviation / (gains.len() as f64).sqrt();
         let right = |h: HeldOut| h.detected + good.len() - h.false_alarms;
-        let adopted = mean(&gains) > 2.0 * error && right(second) >= right(one_class);
+        let adopted = mean(&gains) > SURE * error && right(second) >= right(one_class);
         let comparison = Comparison { parts: (good.len(), defective.len()), one_class, second, adopted };
 
         let calibration = Calibration::new(&predictors[..good.len()])?;
         let scores = predictors[..good.len()].iter().map(|&p| calibration.standardize(p)).collect();
-        Ok((Self { rule: Rule::fit(&rows, alpha)?, calibration }, comparison, scores))
+        Ok((Self { appearance, rule: Additive::fit(&rows, alpha)?, calibration }, comparison, scores))
     }
 
     /// The score of a part: about standard normal for good parts.
-    pub(super) fn score(&self, features: &[f64]) -> f64 {
-        self.calibration.standardize(self.rule.predictor(features))
+    pub(super) fn score(&self, one_class: f64, views: &[View], z: &[Map], part: &Planes) -> f64 {
+        let features = features(one_class, views, z, part, &self.appearance);
+        self.calibration.standardize(self.rule.predictor(&features))
     }
 
-    /// Whether a second stage from a file makes sense.
-    pub(super) fn validate(&self, features: usize) -> Result<(), LinalgError> {
-        let Rule { centre, weights, intercept } = &self.rule;
-        check::len("features", features, centre.len())?;
-        check::len("weights of features", features, weights.len())?;
-        check::finite("features", centre)?;
-        check::finite("weights of features", weights)?;
-        check::finite("intercept", &[*intercept])?;
+    /// Whether a second stage from a file makes sense for parts of this size.
+    pub(super) fn validate(
+        &self,
+        views: &[View],
+        channels: usize,
+        size: (usize, usize),
+    ) -> Result<(), LinalgError> {
+        self.appearance.validate(channels, size)?;
+        let of = |v: &View| if v.is_line() { 1 } else { QUANTILES.len() + TOPS.len() + FIELDS * FIELDS };
+        self.rule.validate(1 + views.iter().map(of).sum::<usize>() + appearance::count(channels))?;
         self.calibration.validate()
     }
 }
 
-/// How many features a part has.
-pub(super) fn count(views: &[View]) -> usize {
-    let of = |v: &View| if v.is_line() { 1 } else { QUANTILES.len() + TOPS.len() };
-    1 + views.iter().map(of).sum::<usize>()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_cover_a_map_of_any_size() {
+        let map = |rows: usize, cols: usize| {
+            let values = (0..rows * cols).map(|k| k as f32).collect();
+            largest_of_fields(&Map { rows, cols, values })
+        };
+        let large = map(8, 8);
+        assert_eq!((large[0], large[3], large[15]), (9.0, 15.0, 63.0));
+        assert_eq!(map(1, 1), [0.0; 16]);
+        assert_eq!(map(9, 2).iter().copied().fold(f64::MIN, f64::max), 17.0);
+    }
 }

@@ -7,7 +7,7 @@ use super::Map;
 /// The mean and standard deviation of good maps at every place, smoothed over neighbours; or one of each for all places.
 ///
 /// Both are smoothed by a Gaussian of [`SMOOTHING`] places, the variance around the smoothed mean, because some tens of parts
-/// say little about a single place.
+/// say little about a single place; in [`PlaceSums::sharp_stats`] only the variance is.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct PlaceStats {
@@ -54,14 +54,27 @@ impl PlaceSums {
 
     /// The statistics of all maps.
     pub(super) fn stats(&self) -> PlaceStats {
-        let n = self.count as f64;
-        let mean: Vec<f64> = self.sum.iter().map(|s| s / n).collect();
-        let smooth_mean = self.smooth(&mean);
-        let spread: Vec<f64> = (0..mean.len())
-            .map(|k| (self.squares[k] / n - mean[k] * mean[k]).max(0.0) + (mean[k] - smooth_mean[k]).powi(2))
+        self.around(&self.smooth(&self.mean()))
+    }
+
+    /// The statistics of all maps, the mean of every place its own: for maps with edges, which smoothing would blur.
+    pub(super) fn sharp_stats(&self) -> PlaceStats {
+        self.around(&self.mean())
+    }
+
+    fn mean(&self) -> Vec<f64> {
+        self.sum.iter().map(|s| s / self.count as f64).collect()
+    }
+
+    fn around(&self, centre: &[f64]) -> PlaceStats {
+        let spread: Vec<f64> = (0..centre.len())
+            .map(|k| {
+                let mean = self.sum[k] / self.count as f64;
+                (self.squares[k] / self.count as f64 - mean * mean).max(0.0) + (mean - centre[k]).powi(2)
+            })
             .collect();
         let inverse = self.smooth(&spread).into_iter().map(|v| (1.0 / v.sqrt().max(LEAST)) as f32).collect();
-        PlaceStats { mean: smooth_mean.into_iter().map(|v| v as f32).collect(), inverse_deviation: inverse }
+        PlaceStats { mean: centre.iter().map(|&v| v as f32).collect(), inverse_deviation: inverse }
     }
 
     /// The statistics without one of the maps: what that map would have met had it come later.

@@ -8,7 +8,7 @@ use sparse_modeling::image::inspect::{Inspector, Planes};
 
 use super::report::{Experiment, Figure};
 use super::{data, timed};
-use crate::commands::inspect::heat_map;
+use crate::commands::inspect::{heat_map, p_text};
 use crate::error::CliError;
 use crate::pixels::png;
 
@@ -44,7 +44,7 @@ pub(super) fn run(seed: u64) -> Result<Experiment, CliError> {
     figures.extend(defects.iter().map(|(name, image)| show(image, format!("With {name}."))));
     for (planes, finding) in others[..1].iter().chain(&bad).zip(judged[..1].iter().chain(&found)) {
         let place = model.localize(finding, (SIDE, SIDE))?;
-        let caption = format!("Score {:.1}, p = {:.1e}.", finding.score, finding.p_value);
+        let caption = format!("Score {:.1}, p = {}.", finding.score, p_text(finding.p_value));
         figures.push(Figure::png(&heat_map(planes, &place), 228, caption));
     }
     let threshold = model.threshold();

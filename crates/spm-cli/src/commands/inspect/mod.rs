@@ -5,7 +5,7 @@ mod report;
 mod score;
 mod train;
 
-pub(crate) use report::heat_map;
+pub(crate) use report::{heat_map, p_text};
 
 use clap::Subcommand;
 

@@ -43,6 +43,11 @@ struct Pictures {
     why: String,
 }
 
+/// A p-value as people read it.
+pub(crate) fn p_text(p: f64) -> String {
+    if p < 1e-3 { format!("{p:.1e}") } else { format!("{p:.3}") }
+}
+
 /// Regions described for each image.
 const REGIONS: usize = 3;
 
@@ -57,7 +62,7 @@ impl Card {
             value: finding.score,
             score: format!("{:.2}", finding.score),
             p,
-            p_value: if p < 1e-3 { format!("{p:.1e}") } else { format!("{p:.3}") },
+            p_value: p_text(p),
             defective: finding.defective,
             unseen: finding.unseen_look,
             pictures: None,
