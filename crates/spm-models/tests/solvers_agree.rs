@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use spm_linalg::testing::Rng;
-use spm_models::{Design, ElasticNet, Fit, FittedLinear, Lasso, Solver, Xy};
+use spm_models::{Design, ElasticNet, Fit, FittedLinear, GeneralizedLasso, Lasso, Solver, Structure, Xy};
 
 const SOLVERS: [Solver; 3] = [Solver::CoordinateDescent, Solver::Admm, Solver::Fista];
 
@@ -187,4 +187,63 @@ fn the_status_says_what_the_certificate_says() {
         }
     }
     assert!(rescued, "no case ended at a limit within the tolerance: this test would say nothing");
+}
+
+/// Spectra: smooth columns that are nearly dependent, far from zero, without an intercept to help.
+fn spectra(n: usize, p: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut rng = Rng::new(17);
+    let heights: Vec<f64> = rng.normals(n * 4);
+    let bump = |j: usize, k: usize| (-((j as f64 / p as f64 - 0.2 - 0.2 * k as f64) / 0.15).powi(2)).exp();
+    let mut x = vec![0.0; n * p];
+    for j in 0..p {
+        for i in 0..n {
+            let signal: f64 = (0..4).map(|k| (2.0 + 0.3 * heights[4 * i + k]) * bump(j, k)).sum();
+            x[j * n + i] = signal + 1e-3 * rng.normal::<f64>();
+        }
+    }
+    let y = (0..n)
+        .map(|i| 80.0 + heights[4 * i] - 2.0 * heights[4 * i + 2] + 0.05 * rng.normal::<f64>())
+        .collect();
+    (x, y)
+}
+
+#[test]
+fn every_solver_ends_by_itself_on_nearly_dependent_columns() {
+    let (n, p) = (60, 40);
+    let (x, y) = spectra(n, p);
+    let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y);
+    for intercept in [false, true] {
+        let lasso = Lasso::new(1.0).fit_intercept(intercept);
+        let top = lasso.alpha_max(data).unwrap();
+        for share in [0.1, 1e-2, 1e-4] {
+            for solver in SOLVERS {
+                let mut model = lasso.clone().tol(1e-7).max_iter(5000).solver(solver);
+                model.alpha = share * top;
+                let fit = model.fit(data).unwrap();
+                assert!(fit.status().is_converged(), "{intercept} {share} {solver:?}: {:?}", fit.report);
+                assert!(fit.gap() <= 1e-7 * fit.objective_at_zero);
+            }
+            let model =
+                GeneralizedLasso::new(share * top, Structure::trend(1, 0.5, 0.5)).fit_intercept(intercept);
+            let fit = model.tol(1e-7).max_iter(5000).fit(data).unwrap();
+            assert!(
+                fit.status().is_converged(),
+                "generalized {intercept} {share}: {:?} {:?}",
+                fit.report,
+                fit.certificate
+            );
+        }
+    }
+}
+
+#[test]
+fn collinear_columns_down_to_a_penalty_of_nothing() {
+    let (n, p) = (60, 401);
+    let (x, y) = spectra(n, p);
+    let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y);
+    let top = Lasso::new(1.0).alpha_max(data).unwrap();
+    for share in [1e-2, 1e-4, 1e-6, 1e-7] {
+        let fit = Lasso::new(share * top).tol(1e-9).max_iter(20_000).fit(data).unwrap();
+        assert!(fit.status().is_converged(), "{share}: {:?}", fit.report);
+    }
 }

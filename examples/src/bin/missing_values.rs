@@ -9,7 +9,7 @@
 use sparse_modeling::models::{Design, Fit, HmLasso, Lasso, ModelError, Xy};
 use spm_examples::normals;
 
-const ROWS: usize = 300;
+const ROWS: usize = 1000;
 const TRUTH: [f64; 10] = [2.0, 0.0, -1.5, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.5];
 const DRAWS: usize = 12;
 /// The share of missing values in percent, and the normal quantile that cuts it off.

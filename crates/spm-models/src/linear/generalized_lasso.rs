@@ -77,6 +77,9 @@ const FIRST: usize = 40;
 /// How many times the iterations to a point within the tolerance one with exact zeros is waited for.
 const PATIENCE: usize = 4;
 
+/// Patterns tried from one point of ADMM.
+const ROUNDS: usize = 8;
+
 /// A point: its objective, `w` and `D w`.
 type Point<T> = (T, Vec<T>, Vec<T>);
 
@@ -218,7 +221,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
             done = admm.progress().iter.max(done);
             elapsed += report.elapsed;
             report.elapsed = elapsed;
-            self.consider(admm.x(), admm.z(), &admm, &mut u, &mut dual, &rows, d, &mut best)?;
+            self.consider(admm.x(), admm.z(), &admm, &mut u, &mut dual, &rows, d, &mut best, bound)?;
             let exact = best.gap(&best.exact) <= bound;
             if exact || best.gap(&best.rough) <= bound {
                 good_since.get_or_insert(done);
@@ -254,7 +257,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
         })
     }
 
-    /// Certifies the present point and the exact one on its pattern; keeps the best.
+    /// Certifies the present point and the exact ones on its pattern and on those that the optimality conditions name next; keeps the best.
     fn consider(
         &self,
         x: &[T],
@@ -265,6 +268,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
         rows: &[T],
         d: Dense<'_, T>,
         best: &mut Best<T>,
+        bound: T,
     ) -> Result<(), ModelError> {
         let mut ws = Workspace::new(d.scratch());
         let mut image = vec![T::zero(); z.len()];
@@ -272,23 +276,43 @@ impl<T: Scalar> GeneralizedLasso<T> {
         admm.dual_into(u);
         let certificate = dual.certificate(x, &image, u);
         best.keep(certificate, x, &image, false);
-        let Some(mut w) = dual.on_pattern(rows, z)? else { return Ok(()) };
-        self.structure.snap(z, &mut w);
-        d.apply(&w, &mut image, ws.stack());
-        for (v, &z) in image.iter_mut().zip(z) {
-            // Zero by construction; what is left is the rounding of D w.
-            if z == T::zero() {
-                *v = T::zero();
+        let mut pattern = z.to_vec();
+        for _ in 0..ROUNDS {
+            let Some(mut w) = dual.on_pattern(rows, &pattern)? else { return Ok(()) };
+            self.structure.snap(&pattern, &mut w);
+            d.apply(&w, &mut image, ws.stack());
+            admm.dual_into(u);
+            for ((u, v), &z) in u.iter_mut().zip(&mut image).zip(&pattern) {
+                if z == T::zero() {
+                    // Zero by construction; what is left is the rounding of D w.
+                    *v = T::zero();
+                } else {
+                    *u = self.alpha * z.signum();
+                }
+            }
+            let certificate = dual.certificate(&w, &image, u);
+            best.keep(certificate, &w, &image, true);
+            if best.gap(&best.exact) <= bound {
+                break;
+            }
+            // Rows of the wrong sign are held at zero; held ones that pull too much are let go.
+            let slack = self.alpha * T::of(1.0 + 1e-9);
+            let mut changed = false;
+            for ((z, &v), &u) in pattern.iter_mut().zip(&image).zip(&*u) {
+                let next = if *z != T::zero() {
+                    if v * *z > T::zero() { *z } else { T::zero() }
+                } else if u.abs() > slack {
+                    u.signum()
+                } else {
+                    T::zero()
+                };
+                changed |= next != *z;
+                *z = next;
+            }
+            if !changed {
+                break;
             }
         }
-        admm.dual_into(u);
-        for (u, &z) in u.iter_mut().zip(z) {
-            if z != T::zero() {
-                *u = self.alpha * z.signum();
-            }
-        }
-        let certificate = dual.certificate(&w, &image, u);
-        best.keep(certificate, &w, &image, true);
         Ok(())
     }
 }

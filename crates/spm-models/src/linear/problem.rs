@@ -1,5 +1,7 @@
 //! From data and options to a problem for a solver, and back to a fitted model.
 
+use std::time::Duration;
+
 use spm_linalg::{
     Dense, DesignMatrix, LinalgError, LinearOperator, Scalar, SeparableProx, Standardized, Workspace, check,
     vecops,
@@ -21,6 +23,8 @@ use crate::{Design, ModelError, Xy};
 
 /// Iterations of a first-order method between evaluations of the gap.
 const STRIDE: usize = 10;
+/// Iterations of a first-order method before its support is tried for the first time.
+const FIRST_STRETCH: usize = 200;
 /// Rounds of the exact solution on the support.
 const POLISH_ROUNDS: usize = 20;
 
@@ -268,6 +272,52 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         Ok(())
     }
 
+    /// Runs `solver` with the duality gap of `cd`, which ends at the last iterate or, where that is better, at the exact solution on its
+    /// support. That one is tried after stretches that grow: where columns are nearly dependent the support is known long before the
+    /// iterates are accurate.
+    fn run_polished<'y, G: SeparableProx<T>>(
+        &self,
+        spec: &Spec<'_, T>,
+        y: &'y [T],
+        mut solver: impl Iteration<T>,
+        cd: &mut CoordinateDescent<'y, T, &Standardized<'a, T>, G>,
+        mut control: Control<'_, T>,
+    ) -> Result<Report<T>, ModelError> {
+        let bound = spec.tol * self.objective_at_zero(y);
+        let mut left = control.max_iter;
+        let mut stretch = FIRST_STRETCH;
+        let mut elapsed = Duration::ZERO;
+        loop {
+            let mut certified = Certified::new(solver, &mut *cd, STRIDE);
+            let now = Control {
+                max_iter: stretch.min(left),
+                time_limit: control.time_limit.map(|t| t.saturating_sub(elapsed)),
+                stop: &mut *control.stop,
+                observer: match &mut control.observer {
+                    Some(o) => Some(&mut **o as &mut dyn Observer<T>),
+                    None => None,
+                },
+            };
+            let mut report = run(&mut certified, now)?;
+            solver = certified.into_inner();
+            elapsed += report.elapsed;
+            report.elapsed = elapsed;
+            left -= stretch.min(left);
+            stretch += stretch / 2;
+            cd.move_to(solver.iterate())?;
+            if spec.bounds.is_none() {
+                self.polish(spec, y, cd)?;
+            }
+            if report.status != Status::MaxIterations || left == 0 {
+                return Ok(report);
+            }
+            if cd.progress().gap.is_some_and(|gap| gap <= bound) {
+                report.status = Status::Converged;
+                return Ok(report);
+            }
+        }
+    }
+
     fn fit(
         &self,
         spec: &Spec<'_, T>,
@@ -322,7 +372,7 @@ impl<'a, T: Scalar> Prepared<'a, T> {
                 let start = vec![T::zero(); self.view.ncols()];
                 let problem = Composite::new(&loss, &penalty)?;
                 let fista = Fista::new(problem, &start, &FistaOptions::default())?;
-                run_certified(fista, &mut cd, control)?
+                self.run_polished(spec, y, fista, &mut cd, control)?
             }
             Solver::Admm => {
                 let copy = self.dense_copy();
@@ -334,12 +384,9 @@ impl<'a, T: Scalar> Prepared<'a, T> {
                     None => Box::new(CgUpdate::new(&self.view, y, c, None)?),
                 };
                 let admm = Admm::new(update, &penalty, None, &AdmmOptions::default())?;
-                run_certified(admm, &mut cd, control)?
+                self.run_polished(spec, y, admm, &mut cd, control)?
             }
         };
-        if matches!(spec.solver, Solver::Fista | Solver::Admm) && bounds.is_none() {
-            self.polish(spec, y, &mut cd)?;
-        }
         let certificate = cd.certificate().ok_or(ModelError::Unsupported {
             solver: "the certificate",
             what: "a penalty without a conjugate",
@@ -356,17 +403,4 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         }
         Ok(FittedLinear { coef, intercept, alpha: spec.alpha, objective_at_zero, certificate, report })
     }
-}
-
-/// Runs `solver` with the duality gap of `cd`, which ends at the last iterate.
-fn run_certified<T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>>(
-    solver: impl Iteration<T>,
-    cd: &mut CoordinateDescent<'_, T, X, G>,
-    control: Control<'_, T>,
-) -> Result<Report<T>, ModelError> {
-    let mut certified = Certified::new(solver, &mut *cd, STRIDE);
-    let report = run(&mut certified, control)?;
-    let last = certified.into_inner();
-    cd.move_to(last.iterate())?;
-    Ok(report)
 }
