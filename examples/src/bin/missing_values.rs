@@ -1,8 +1,9 @@
 //! A table with 30, 60 and 90 % of its values missing: the Lasso for missing values (HMLasso) against filling in the means and against
 //! leaving out incomplete rows.
 //!
-//! The Lasso for missing values wins while the pairs of features still share rows. At 90 % missing they share about three of 300, and
-//! no method predicts well: filling in the means, which shrinks, is then the better of the two.
+//! Every method gets the best strength of its own path. The Lasso for missing values wins as long as pairs of features share rows: at
+//! 90 % missing they share about ten of 1000. With a third of the rows they share three, and filling in the means, which shrinks, is
+//! the better of the two there.
 //!
 //! `cargo run --release -p spm-examples --bin missing_values`
 
