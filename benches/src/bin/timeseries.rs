@@ -15,7 +15,7 @@
 //! The time is wall time of the computation alone.
 
 use std::io::{BufRead, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sparse_modeling::timeseries::{
@@ -23,6 +23,9 @@ use sparse_modeling::timeseries::{
 };
 use spm_linalg::Workspace;
 use spm_linalg::penalty::{tv1d_halves_into, tv1d_into, tv1d_scratch};
+
+/// The most time of one trend.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -70,14 +73,14 @@ fn answer(y: &mut Vec<f64>, words: &[&str]) -> Outcome<serde_json::Value> {
             let (order, ratio): (usize, f64) = (order.parse()?, ratio.parse()?);
             let lambda = ratio * trend_lambda_max(Series::new(y), order)?;
             let clock = Instant::now();
-            let fit = TrendFilter::new(order, lambda).fit(Series::new(y))?;
+            let fit = TrendFilter::new(order, lambda).time_limit(PATIENCE).fit(Series::new(y))?;
             let seconds = clock.elapsed().as_secs_f64();
             let bytes: Vec<u8> = fit.x().iter().flat_map(|v| v.to_le_bytes()).collect();
             std::fs::write(out, bytes)?;
             let c = fit.certificate();
             Ok(json!({
                 "seconds": seconds, "lambda": lambda, "objective": c.primal, "gap": c.gap(),
-                "knots": fit.knots().len(), "iterations": fit.iterations(),
+                "knots": fit.knots().len(), "iterations": fit.iterations(), "status": fit.status().as_str(),
             }))
         }
         ["merge", lambda] => {

@@ -63,25 +63,41 @@ impl Series {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Axes {
+    Free,
+    LogX,
+    /// One scale for both.
+    Equal,
+}
+
 /// Draws the series with axes, labels and a legend.
 pub(crate) fn svg(title: &str, x_label: &str, y_label: &str, series: Vec<Series>) -> String {
-    draw(title, x_label, y_label, series, false)
+    draw(title, x_label, y_label, series, Axes::Free)
+}
+
+/// As [`svg`], with one scale for both axes, to draw shapes.
+pub(crate) fn svg_shape(title: &str, x_label: &str, y_label: &str, series: Vec<Series>) -> String {
+    draw(title, x_label, y_label, series, Axes::Equal)
 }
 
 /// As [`svg`], with a logarithmic x axis.
 pub(crate) fn svg_log_x(title: &str, x_label: &str, y_label: &str, series: Vec<Series>) -> String {
-    draw(title, x_label, y_label, series, true)
+    draw(title, x_label, y_label, series, Axes::LogX)
 }
 
-fn draw(title: &str, x_label: &str, y_label: &str, series: Vec<Series>, log_x: bool) -> String {
+fn draw(title: &str, x_label: &str, y_label: &str, series: Vec<Series>, axes: Axes) -> String {
     let plots: Vec<Plot> =
         series.into_iter().filter(|s| !s.points.is_empty()).map(Series::into_plot).collect();
     let layout = Layout::auto_from_plots(&plots)
         .with_title(title)
         .with_x_label(x_label)
         .with_y_label(y_label)
-        .with_width(960.0)
-        .with_height(420.0);
-    let layout = if log_x { layout.with_log_x() } else { layout };
+        .with_width(960.0);
+    let layout = match axes {
+        Axes::Free => layout.with_height(420.0),
+        Axes::LogX => layout.with_height(420.0).with_log_x(),
+        Axes::Equal => layout.with_height(720.0).with_equal_aspect(),
+    };
     kuva::render_to_svg(plots, layout)
 }

@@ -91,6 +91,44 @@ fn tv1d_weights_and_sparse_part() {
     assert!(read_npy(&out).1.iter().all(|&v| v == 0.0));
 }
 
+/// Two channels that jump together, and a graph: a path is the plain fused lasso.
+#[test]
+fn several_channels_and_graphs() {
+    let f = Folder::new();
+    let y: Vec<f64> = (0..40).flat_map(|i| if i < 20 { [0.0, 1.0] } else { [3.0, -1.0] }).collect();
+    let yp = f.npy("y2.npy", &[40, 2], &y);
+    let out = f.path("x.npy");
+    let j = json("tv1d {} -o {} --lambda 0.1", &[&yp, &out], 0);
+    assert_eq!((&j["channels"], &j["segments"], &j["change_points"][0]), (&2.into(), &2.into(), &20.into()));
+    assert_eq!(read_npy(&out).0, [40, 2]);
+    // The jump is 13^(1/2), the pull on each level lambda / 20 along it.
+    let (x, pull) = (read_npy(&out).1, 0.1 / 20.0 / 13.0_f64.sqrt());
+    assert!((x[0] - 3.0 * pull).abs() < 5e-4 && (x[79] + 1.0 - 2.0 * pull).abs() < 5e-4, "{x:?}");
+    let j = json("trend {} -o {} --order 1 --lambda 0.1", &[&yp, &out], 0);
+    assert!(j["knots"].as_u64().unwrap() >= 2 && j["gap"].as_f64().unwrap() < 1e-5);
+    for words in [
+        "trend {} -o {} --lambda 1 --shape convex",
+        "trend {} -o {} --cv",
+        "tv1d {} -o {} --lambda 1 --merge 3",
+    ] {
+        assert_eq!(spm(words, &[&yp, &out]).status.code(), Some(2), "{words}");
+    }
+
+    let y = steps(60, 4);
+    let yp = f.npy("y.npy", &[60], &y);
+    let edges: Vec<f64> = (0..59).flat_map(|i| [f64::from(i), f64::from(i + 1)]).collect();
+    let ep = f.npy("e.npy", &[59, 2], &edges);
+    let line = json("tv1d {} -o {} --lambda 1.5", &[&yp, &out], 0);
+    let x = read_npy(&out).1;
+    let graph = json("tv1d {} -o {} --lambda 1.5 --edges {}", &[&yp, &out, &ep], 0);
+    assert!(x.iter().zip(&read_npy(&out).1).all(|(a, b)| (a - b).abs() < 1e-9));
+    assert_eq!(line["segments"], graph["segments"]);
+    for bad in [&[0.0, 60.0][..], &[3.0, 3.0], &[0.5, 1.0], &[-1.0, 1.0]] {
+        let bad = f.npy("bad.npy", &[1, 2], bad);
+        refused("tv1d {} -o {} --lambda 1 --edges {}", &[&yp, &out, &bad], "bad.npy: ");
+    }
+}
+
 #[test]
 fn a_season_and_outliers_beside_the_trend() {
     let f = Folder::new();

@@ -155,6 +155,29 @@ fn a_square_of_pixels_has_four_corners() {
     }
 }
 
+/// Three classes: what surrounds the disc fills a strip across the image, and is not the shape.
+#[test]
+fn a_shape_within_surroundings_that_leave_the_image() {
+    let inside = disc(64, 14.0, [31.0, 33.0]);
+    let strip = |k: usize| if (10..56).contains(&(k / 64)) { 0.4 } else { 0.0 };
+    let data = inside.data().iter().enumerate().map(|(k, v)| strip(k) + 0.4 * v).collect();
+    let image = Gray::new(64, 64, data).unwrap();
+    let dark = Gray::new(64, 64, image.data().iter().map(|v| 1.0 - v).collect()).unwrap();
+    let exact = std::f64::consts::PI * 14.0 * 14.0;
+    for noise in [0.0, 0.05] {
+        let found = Outline::new().find(noisy(&image, noise, 3).view()).unwrap();
+        assert!((found.area() / exact - 1.0).abs() < 0.02, "{}", found.area());
+        let found = Outline::new().dark().find(noisy(&dark, noise, 3).view()).unwrap();
+        assert!((found.area() / exact - 1.0).abs() < 0.02, "{}", found.area());
+    }
+    // Without anything in it the strip is the shape, noise or none.
+    let empty = Gray::new(64, 64, (0..64 * 64).map(strip).collect()).unwrap();
+    for noise in [0.0, 0.05] {
+        let found = Outline::new().find(noisy(&empty, noise, 5).view()).unwrap();
+        assert!((found.area() / (46.0 * 64.0) - 1.0).abs() < 0.03, "{}", found.area());
+    }
+}
+
 #[test]
 fn the_start_of_a_contour_does_not_matter() {
     let shape = ArcShape::bone();

@@ -5,7 +5,8 @@ use std::process::Command;
 use super::peers;
 use crate::{Outcome, cargo, must, root, say};
 
-const PACKAGES: [&str; 6] = ["numpy", "scipy", "prox-tv", "TVDCondat2013", "cvxpy", "ruptures"];
+const PACKAGES: [&str; 7] =
+    ["numpy", "scipy", "scikit-image", "prox-tv", "TVDCondat2013", "cvxpy", "ruptures"];
 
 /// How to run the suite.
 #[derive(Debug, clap::Args)]

@@ -27,7 +27,8 @@ pub(crate) struct Args {
     /// Where the curvature goes.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Value at the boundary; by default half way between the two classes of Otsu's method.
+    /// Value at the boundary; by default half way between the two classes of Otsu's method, taken again within the shape while
+    /// that runs along the border of the image.
     #[arg(long, allow_negative_numbers = true)]
     level: Option<f64>,
     /// The shape is darker than what is around it.
@@ -185,7 +186,7 @@ fn around(profile: &CurvatureProfile) -> String {
     let starts = profile.parts.iter().map(|p| flip(profile.point_at(p.start)));
     let corners = profile.parts.iter().filter(|p| p.kind == PartKind::Corner);
     let corners = corners.map(|p| flip(profile.point_at(p.start + 0.5 * p.length)));
-    plot::svg(
+    plot::svg_shape(
         "Outline",
         "column (pixels)",
         "row (pixels, downwards negative)",

@@ -22,6 +22,7 @@ pub(crate) mod mri;
 pub(crate) mod omp;
 pub(crate) mod path;
 pub(crate) mod regression;
+mod series_structured;
 pub(crate) mod superres;
 pub(crate) mod trend;
 pub(crate) mod tv1d;

@@ -7,24 +7,26 @@ use std::time::Instant;
 use serde_json::Value;
 use sparse_modeling::solvers;
 use sparse_modeling::timeseries::{
-    Criterion, Diagnostics, FittedTrend, SeasonalTrend, Series, Shape, TrendCv, TrendFilter, TrendSelect,
-    TrendWithKnots, noise_level,
+    Criterion, Diagnostics, FittedTrend, GroupTrend, SeasonalTrend, Series, Shape, TrendCv, TrendFilter,
+    TrendSelect, TrendWithKnots, noise_level,
 };
 
+use super::series_structured::{channels, has_channels, refuse};
 use crate::Context;
 use crate::args::{count, non_negative, positive};
 use crate::error::CliError;
-use crate::io::{Array, encode_array, read_vector, write_all};
+use crate::io::{Array, encode_array, read_array, read_vector, write_all};
 use crate::outcome::Outcome;
 use crate::plot::{self, Series as Curve};
 
 /// Trend filtering: a piecewise polynomial through a noisy signal.
 ///
 /// Minimises ½·Σ wᵢ(yᵢ − xᵢ)² + lambda·Σ|(D x)ᵢ| with the difference operator of order + 1. NaN in y is a missing value.
+/// With several columns, channels with common knots: the norms ‖(D x)ᵢ‖₂ over the channels instead of |(D x)ᵢ|; takes --lambda alone.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("strength").required(true))]
 pub(crate) struct Args {
-    /// The signal: n values.
+    /// The signal: n values, or n × p for p channels.
     y: PathBuf,
     /// Where the trend goes.
     #[arg(short, long, value_name = "FILE")]
@@ -77,7 +79,7 @@ pub(crate) struct Args {
     /// Where the season goes: P values that sum to 0.
     #[arg(long, value_name = "FILE", requires = "season")]
     season_out: Option<PathBuf>,
-    /// Duality gap at which to stop, relative to the objective.
+    /// Duality gap at which to stop, relative to the objective (with several channels, to that of one polynomial each).
     #[arg(long, default_value_t = 1e-8, value_parser = positive)]
     tol: f64,
     /// Most iterations.
@@ -116,7 +118,11 @@ enum ShapeName {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
-    let y = read_vector(&args.y)?;
+    let table = read_array(&args.y)?;
+    if has_channels(&table) {
+        return several(args, &table, ctx);
+    }
+    let y = table.into_vector(&args.y)?;
     let positions = args.x.as_deref().map(read_vector).transpose()?;
     let weights = args.weights.as_deref().map(read_vector).transpose()?;
     let series = series_of(&y, weights.as_deref(), positions.as_deref());
@@ -252,6 +258,32 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let files: Vec<(&Path, &[u8])> = files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
     write_all(&files)?;
     Ok(outcome.seconds(elapsed))
+}
+
+/// Several channels with common knots.
+fn several(args: &Args, y: &Array, ctx: &Context) -> Result<Outcome, CliError> {
+    let Some(lambda) = args.lambda else {
+        return Err(CliError::Usage(format!(
+            "{}: a signal of several channels takes --lambda",
+            args.y.display()
+        )));
+    };
+    let single = [
+        ("--x", args.x.is_some()),
+        ("--weights", args.weights.is_some()),
+        ("--loss huber", args.loss == Loss::Huber),
+        ("--shape", args.shape.is_some()),
+        ("--outliers", args.outliers.is_some()),
+        ("--season", args.season.is_some()),
+        ("--plot", args.plot.is_some()),
+        ("--at", args.at.is_some()),
+    ];
+    refuse(&args.y, "a signal of several channels", &single)?;
+    let mut model = GroupTrend::new(args.order, lambda).tol(args.tol);
+    if let Some(n) = args.max_iter {
+        model = model.max_iter(n);
+    }
+    channels("trend", &model, (y, &args.y), &args.output, ctx)
 }
 
 /// The series with what belongs to it.

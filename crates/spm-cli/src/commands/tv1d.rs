@@ -3,20 +3,24 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use sparse_modeling::timeseries::{FusedLasso, MergeJumps, Series};
+use sparse_modeling::timeseries::{FusedLasso, GraphFused, GroupTrend, MergeJumps, Series};
 
+use super::series_structured::{channels, graph, has_channels, refuse};
 use crate::Context;
 use crate::args::non_negative;
 use crate::error::CliError;
-use crate::io::{Array, read_vector, write_array};
+use crate::io::{Array, read_array, read_vector, write_array};
 use crate::outcome::Outcome;
 
 /// Fused lasso of a signal: exact total variation denoising, in linear time.
 ///
 /// Minimises ½·Σ wᵢ(yᵢ − xᵢ)² + lambda·Σ vᵢ|xᵢ₊₁ − xᵢ| + lambda_sparse·Σ|xᵢ|. NaN in y is a missing value.
+///
+/// With several columns, channels that change at common places: ½·Σ‖yᵢ − xᵢ‖² + lambda·Σ‖xᵢ₊₁ − xᵢ‖₂ (group fused lasso). With
+/// --edges, values on a graph: ½·Σ wᵢ(yᵢ − xᵢ)² + lambda·Σ v|xᵢ − xⱼ| over its edges, exactly.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The signal: n values.
+    /// The signal: n values, or n × p for p channels.
     y: PathBuf,
     /// Where the solution goes.
     #[arg(short, long, value_name = "FILE")]
@@ -30,7 +34,10 @@ pub(crate) struct Args {
     /// Weight of each value, n; 0 = missing.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Factor of each difference, n − 1; 0 cuts the signal.
+    /// A graph: its edges, two nodes (counted from 0) a row; the signal has a value for each node.
+    #[arg(long, value_name = "FILE")]
+    edges: Option<PathBuf>,
+    /// Factor of each difference, n − 1 or one an edge; 0 cuts the signal.
     #[arg(long, value_name = "FILE")]
     edge_weights: Option<PathBuf>,
     /// Merge jumps of one sign with at most D values between them, refit the levels, and report the change points.
@@ -39,8 +46,28 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
-    let y = read_vector(&args.y)?;
+    let table = read_array(&args.y)?;
+    let sparse = ("--lambda-sparse", args.lambda_sparse != 0.0);
+    let merge = ("--merge", args.merge.is_some());
+    if has_channels(&table) {
+        let weights = ("--weights", args.weights.is_some());
+        let edges = ("--edges and --edge-weights", args.edges.is_some() || args.edge_weights.is_some());
+        refuse(&args.y, "a signal of several channels", &[sparse, merge, weights, edges])?;
+        let model = GroupTrend::new(0, args.lambda).tol(1e-8);
+        return channels("tv1d", &model, (&table, &args.y), &args.output, ctx);
+    }
+    let y = table.into_vector(&args.y)?;
     let weights = args.weights.as_deref().map(read_vector).transpose()?;
+    // In this order: the names of both end in "weights".
+    let files = [("edge_weights", args.edge_weights.as_ref()), ("weights", args.weights.as_ref())];
+    if let Some(edges) = &args.edges {
+        refuse(&args.y, "a graph", &[sparse, merge])?;
+        let mut model = GraphFused::new(args.lambda);
+        model.weights = weights;
+        model.edge_weights = args.edge_weights.as_deref().map(read_vector).transpose()?;
+        let files = [files[0], files[1], ("edges", Some(edges))];
+        return graph(&model, &y, edges, |e| e.within_any(&files, &args.y), &args.output, ctx);
+    }
     let mut series = Series::new(&y);
     if let Some(w) = &weights {
         series = series.weights(w);
@@ -49,8 +76,6 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     if let Some(path) = &args.edge_weights {
         model = model.edge_weights(read_vector(path)?);
     }
-    // In this order: the names of both end in "weights".
-    let files = [("edge_weights", args.edge_weights.as_ref()), ("weights", args.weights.as_ref())];
     let spinner = ctx.progress.spinner("tv1d");
     let start = Instant::now();
     let fitted = model.fit(series).map_err(|e| CliError::from(e).within_any(&files, &args.y))?;

@@ -32,7 +32,8 @@ const STRENGTH: f64 = 0.3;
 /// best place nearby, and the one that costs least goes as long as that raises the residual sum of squares by less than
 /// `4 sigma^2 ln n`. Last, lengths and curvatures of what remains are fitted to the points, the closed chain of arcs nearest to them in
 /// least squares. These are the [parts](CurvatureProfile::parts). The total turning is a full circle by construction and
-/// tests nothing.
+/// tests nothing. On a bone-like outline 760 pixels long, at contrast 1 and noise 0.08, the root mean square error of curvature is
+/// below 0.004 in the mean (`cargo run --release -p spm-examples --bin bone_curvature`).
 ///
 /// | parameter | default | range | meaning |
 /// |---|---|---|---|

@@ -19,7 +19,20 @@ const BINS: usize = 256;
 /// ```
 #[must_use]
 pub fn otsu_level<T: Scalar>(image: ImageRef<'_, T>) -> Option<f64> {
-    let values = image.data().iter().map(|v| v.as_f64());
+    otsu(image.data().iter().map(|v| v.as_f64())).map(|split| split.level)
+}
+
+/// Two classes of values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Split {
+    /// Half way between their means.
+    pub(super) level: f64,
+    /// The distance of their means.
+    pub(super) contrast: f64,
+}
+
+/// The two classes that Otsu's method makes of values; `None` if all are equal.
+pub(super) fn otsu(values: impl Iterator<Item = f64> + Clone) -> Option<Split> {
     let (low, high) =
         values.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
     if low >= high {
@@ -33,7 +46,7 @@ pub fn otsu_level<T: Scalar>(image: ImageRef<'_, T>) -> Option<f64> {
     }
     let (all, total) = (count.iter().sum::<f64>(), sum.iter().sum::<f64>());
     let (mut n0, mut s0) = (0.0, 0.0);
-    let (mut best, mut level) = (-1.0, None);
+    let (mut best, mut split) = (-1.0, None);
     for b in 0..BINS - 1 {
         n0 += count[b];
         s0 += sum[b];
@@ -42,11 +55,11 @@ pub fn otsu_level<T: Scalar>(image: ImageRef<'_, T>) -> Option<f64> {
             let (m0, m1) = (s0 / n0, (total - s0) / n1);
             let between = n0 * n1 * (m1 - m0) * (m1 - m0);
             if between > best {
-                (best, level) = (between, Some(0.5 * (m0 + m1)));
+                (best, split) = (between, Some(Split { level: 0.5 * (m0 + m1), contrast: m1 - m0 }));
             }
         }
     }
-    level
+    split
 }
 
 /// The standard deviation of independent noise, from the median of `|a - b - c + d| / 2` over blocks of 2 × 2 pixels: edges

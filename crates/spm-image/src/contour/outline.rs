@@ -2,13 +2,18 @@
 
 use spm_linalg::{LinalgError, Scalar};
 
-use super::level::{noise_level, otsu_level};
+use super::level::{Split, noise_level, otsu};
 use crate::tv::TvDenoise;
 use crate::{Image, ImageError, ImageRef};
 
 const NONE: usize = usize::MAX;
 /// Weight of the automatic total variation, in units of the noise.
 const WEIGHT: f64 = 2.0;
+/// A shape with more of its outline than this along the border of the image is looked into, so often at most, as long as the
+/// classes in it differ by this share of the first contrast.
+const BORDER: f64 = 0.25;
+const DEEPEST: usize = 4;
+const FAINTEST: f64 = 0.2;
 /// Noise below this share of the range is not worth denoising.
 const QUIET: f64 = 0.01;
 
@@ -107,9 +112,13 @@ pub(super) fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
 /// curve around the largest area is the outline; holes and specks are other curves. A shape that touches the border
 /// of the image is closed half a pixel outside.
 ///
+/// Without a level, where more than a quarter of the outline runs along the border, the shape is only the surroundings of the
+/// wanted one, as the body is of a bone: its values are split again by Otsu's method, until the outline lies within the
+/// image or the classes differ by less than a fifth of the first two; then the first outline stays.
+///
 /// | parameter | default | range | meaning |
 /// |---|---|---|---|
-/// | `level` | [`otsu_level`] of the denoised image | finite | value at the boundary |
+/// | `level` | [`otsu_level`](super::otsu_level) of the denoised image, or within its bright (dark) part | finite | value at the boundary |
 /// | `dark` | false | | the shape is darker than what is around it |
 /// | `tv` | twice the noise | finite, `>= 0` | weight of the total variation; none by default if the noise, the median of 2 × 2 differences, is below 1 % of the range |
 ///
@@ -186,33 +195,69 @@ impl Outline {
             let noisy = Image::<f64>::new(h, w, data)?;
             data = TvDenoise::new(weight).tol(1e-4).denoise(noisy.view())?.image.into_data();
         }
-        let level = match self.level {
-            Some(level) => level,
-            None => {
-                otsu_level(ImageRef::<f64>::new(h, w, &data)?).ok_or(ImageError::NoShape { level: low })?
-            }
-        };
         let sign = if self.dark { -1.0 } else { 1.0 };
-        // Above 0 is inside. A frame as far outside as the brightest pixel is inside closes every curve half way.
-        let (low, high) = range(&data);
-        let frame = if self.dark { low - level } else { level - high };
-        let frame = if frame < 0.0 { frame } else { -1.0 };
-        let (rows, columns) = (h + 2, w + 2);
-        let mut field = vec![frame; rows * columns];
-        for i in 0..h {
-            for j in 0..w {
-                field[(i + 1) * columns + j + 1] = sign * (data[i * w + j] - level);
-            }
+        let trace = |level: f64| largest_curve(&data, h, w, level, sign);
+        if let Some(level) = self.level {
+            return finish(trace(level), level);
         }
-        let curves = marching_squares(&field, rows, columns);
-        let largest = curves.into_iter().map(|c| (area(&c), c)).reduce(|a, b| if b.0 > a.0 { b } else { a });
-        match largest {
-            Some((size, points)) if size > 0.0 => {
-                Contour::new(points.into_iter().map(|p| [p[0] - 1.0, p[1] - 1.0]).collect())
+        let whole = otsu(data.iter().copied()).ok_or(ImageError::NoShape { level: low })?;
+        let first = trace(whole.level);
+        // Most of a shape that runs along the border lies outside of the image: what is wanted lies in it.
+        let mut curve = first.clone();
+        let mut level = whole.level;
+        for _ in 0..DEEPEST {
+            match &curve {
+                Some(points) if along_border(points, h, w) > BORDER => {}
+                Some(_) => return finish(curve, level),
+                None => break,
             }
-            _ => Err(ImageError::NoShape { level }),
+            let within = data.iter().copied().filter(|v| sign * (v - level) > 0.0);
+            match otsu(within) {
+                Some(Split { level: next, contrast }) if contrast >= FAINTEST * whole.contrast => {
+                    level = next
+                }
+                _ => break,
+            }
+            curve = trace(level);
+        }
+        finish(first, whole.level)
+    }
+}
+
+/// The curve around the largest area where the values are above the level (below it for a negative sign).
+fn largest_curve(data: &[f64], h: usize, w: usize, level: f64, sign: f64) -> Option<Vec<[f64; 2]>> {
+    // Above 0 is inside. A frame as far outside as the brightest pixel is inside closes every curve half way.
+    let (low, high) = range(data);
+    let frame = if sign < 0.0 { low - level } else { level - high };
+    let frame = if frame < 0.0 { frame } else { -1.0 };
+    let (rows, columns) = (h + 2, w + 2);
+    let mut field = vec![frame; rows * columns];
+    for i in 0..h {
+        for j in 0..w {
+            field[(i + 1) * columns + j + 1] = sign * (data[i * w + j] - level);
         }
     }
+    let curves = marching_squares(&field, rows, columns);
+    let largest = curves.into_iter().map(|c| (area(&c), c)).reduce(|a, b| if b.0 > a.0 { b } else { a });
+    let (_, points) = largest.filter(|(size, _)| *size > 0.0)?;
+    Some(points.into_iter().map(|p| [p[0] - 1.0, p[1] - 1.0]).collect())
+}
+
+fn finish(curve: Option<Vec<[f64; 2]>>, level: f64) -> Result<Contour, ImageError> {
+    Contour::new(curve.ok_or(ImageError::NoShape { level })?)
+}
+
+/// The share of a closed curve outside of the outermost pixels' centres.
+fn along_border(points: &[[f64; 2]], h: usize, w: usize) -> f64 {
+    let outside =
+        |p: [f64; 2]| p[0] < 0.0 || p[1] < 0.0 || p[0] > (w as f64) - 1.0 || p[1] > (h as f64) - 1.0;
+    let (mut along, mut all) = (0.0, 0.0);
+    for (i, &p) in points.iter().enumerate() {
+        let q = points[(i + 1) % points.len()];
+        all += distance(p, q);
+        along += if outside(p) && outside(q) { distance(p, q) } else { 0.0 };
+    }
+    along / all
 }
 
 fn range(v: &[f64]) -> (f64, f64) {

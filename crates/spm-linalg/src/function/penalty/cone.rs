@@ -58,11 +58,11 @@ fn next_bend<L: Line>(line: L, apex: Apex, goal: Goal) -> Option<(usize, f64, us
         if !L::UNIT && r == 0.0 {
             return Some((node, 0.0, node - apex.node));
         }
-        // Of equals the last: a longer piece.
+        // Of equals the last: a longer piece. The values by a strict comparison, which is one instruction.
         high_at = if top <= high { node } else { high_at };
-        high = if top <= high { top } else { high };
+        high = if top < high { top } else { high };
         low_at = if bottom >= low { node } else { low_at };
-        low = if bottom >= low { bottom } else { low };
+        low = if bottom > low { bottom } else { low };
     }
     let offset = goal.offset?;
     let (y, w) = (line.y(inside), line.w(inside));
