@@ -65,7 +65,7 @@ def timed(f):
 
 
 def within(limit, solver, f):
-    """Seconds and result of a slow peer, or None when it takes longer than `limit` seconds."""
+    """Seconds and result of a slow peer, or None when it takes longer than `limit` seconds or fails."""
     def stop(*_):
         raise TimeoutError
     signal.signal(signal.SIGALRM, stop)
@@ -74,6 +74,9 @@ def within(limit, solver, f):
         return timed(f)
     except TimeoutError:
         print(f"{solver} took longer than {limit} s: left out", file=sys.stderr)
+        return None
+    except Exception as error:
+        print(f"{solver} failed, left out: {error}", file=sys.stderr)
         return None
     finally:
         signal.alarm(0)
@@ -98,6 +101,12 @@ class Best:
         if solver not in self.runs or seconds < self.runs[solver][0]:
             self.runs[solver] = (seconds, result)
 
+    def see_peer(self, solver, f, limit=60, share=lambda result: result, count=1):
+        """One run of a peer, per each of `count` iterations; nothing if it fails."""
+        run = within(limit, solver, f)
+        if run is not None:
+            self.see(solver, run[0] / count, share(run[1]))
+
 
 def coding(ours, y, dictionary, of, cases):
     """Microseconds a signal of OMP, OLS (what SPAMS calls omp) and Lasso coding."""
@@ -112,7 +121,7 @@ def coding(ours, y, dictionary, of, cases):
                     got = ours("code", rule, precision, k, eps)
                     best.see(rule, got["seconds"], got)
                 peer = dict(L=k or 64, eps=0.0 if k else eps ** 2)
-                best.see("spams", *timed(lambda: spams.omp(x, a, numThreads=THREADS, **peer)))
+                best.see_peer("spams", lambda: spams.omp(x, a, numThreads=THREADS, **peer))
             for solver, (seconds, got) in best.runs.items():
                 if solver == "spams":
                     got = {"rmse": rmse(y, got, dictionary), "nnz": int(got.nnz)}
@@ -122,7 +131,7 @@ def coding(ours, y, dictionary, of, cases):
         for _ in range(REPEAT):
             got = ours("code", "lasso", precision, 0, 30)
             best.see("lasso", got["seconds"], got)
-            best.see("spams", *timed(lambda: spams.lasso(x, a, lambda1=30.0, mode=2, numThreads=THREADS)))
+            best.see_peer("spams", lambda: spams.lasso(x, a, lambda1=30.0, mode=2, numThreads=THREADS))
         for solver, (seconds, got) in best.runs.items():
             if solver == "spams":
                 got = {"rmse": rmse(y, got, dictionary), "norm1": float(abs(got).sum()), "nnz": int(got.nnz)}
@@ -133,16 +142,19 @@ def coding(ours, y, dictionary, of, cases):
 
 def slow_peers(y, d):
     """Peers that take ten times as long, or more: on 1000 of the signals, at most half a minute each."""
-    import dictlearn
-    from sklearn.decomposition import sparse_encode
+    def sklearn(rows, **options):
+        from sklearn.decomposition import sparse_encode
+        return sparse_encode(rows, d, n_jobs=1, **options)
+
+    def dictlearn(rows):
+        import dictlearn
+        return dictlearn.sparse_encode(rows, d, algorithm="batch_omp", n_nonzero_coefs=5)
+
     part = np.ascontiguousarray(y[:: max(1, len(y) // 1000)][:1000])
     for table, case, solver, encode in [
-        ("coding", "trained, k = 5, f64", "scikit-learn",
-         lambda rows: sparse_encode(rows, d, algorithm="omp", n_nonzero_coefs=5, n_jobs=1)),
-        ("coding", "trained, k = 5, f64", "dictlearn",
-         lambda rows: dictlearn.sparse_encode(rows, d, algorithm="batch_omp", n_nonzero_coefs=5)),
-        ("lasso", "trained, f64", "scikit-learn",
-         lambda rows: sparse_encode(rows, d, algorithm="lasso_cd", alpha=30.0, n_jobs=1)),
+        ("coding", "trained, k = 5, f64", "scikit-learn", lambda rows: sklearn(rows, algorithm="omp", n_nonzero_coefs=5)),
+        ("coding", "trained, k = 5, f64", "dictlearn", dictlearn),
+        ("lasso", "trained, f64", "scikit-learn", lambda rows: sklearn(rows, algorithm="lasso_cd", alpha=30.0)),
     ]:
         # What is compiled at the first call is not measured.
         if within(30, solver, lambda: encode(part[:10])) is None:
@@ -176,8 +188,7 @@ def training(ours, train, test, iterations, label, repeat, slow):
         for name, options in [("SPAMS, batch", dict(iter=iterations, batch=True)),
                               ("SPAMS, online l0", dict(iter=iterations * batches, batchsize=512))]:
             options |= dict(D=d0.copy(order="F"), mode=3, lambda1=5, numThreads=THREADS, verbose=False)
-            seconds, d = timed(lambda: spams.trainDL(x, **options))
-            best.see(name, seconds / iterations, d.T)
+            best.see_peer(name, lambda: spams.trainDL(x, **options), 120, lambda d: d.T, iterations)
     if slow:
         others(best, train, start, iterations)
     for solver, (seconds, d) in best.runs.items():
@@ -193,30 +204,31 @@ def training(ours, train, test, iterations, label, repeat, slow):
 
 
 def others(best, train, start, iterations):
-    """Trainers in Python, at most a minute each; `ksvd` gets two iterations, from a start of its own."""
-    import dictlearn
-    import ksvd
-    from sklearn.decomposition import MiniBatchDictionaryLearning
-    learners = [
-        ("dictlearn, approximate K-SVD", iterations, dictlearn.DictionaryLearning(
+    """Trainers in Python, at most 40 seconds each; `ksvd` gets two iterations, from a start of its own."""
+    def dictlearn():
+        import dictlearn
+        return dictlearn.DictionaryLearning(
             256, fit_algorithm="aksvd", transform_algorithm="batch_omp", n_nonzero_coefs=5, max_iter=iterations,
-            dict_init=start, random_state=0)),
-        ("scikit-learn, minibatch l1", iterations, MiniBatchDictionaryLearning(
+            dict_init=start, random_state=0)
+
+    def sklearn():
+        from sklearn.decomposition import MiniBatchDictionaryLearning
+        return MiniBatchDictionaryLearning(
             256, batch_size=512, max_iter=iterations, dict_init=start, fit_algorithm="lars", alpha=30.0, tol=0.0,
-            max_no_improvement=None, random_state=0, n_jobs=1)),
-        ("ksvd, 2 iterations", 2, ksvd.ApproximateKSVD(n_components=256, max_iter=2, transform_n_nonzero_coefs=5)),
-    ]
+            max_no_improvement=None, random_state=0, n_jobs=1)
+
+    def ksvd():
+        import ksvd
+        return ksvd.ApproximateKSVD(n_components=256, max_iter=2, transform_n_nonzero_coefs=5)
+
     np.random.seed(0)
-    for solver, count, learner in learners:
-        run = within(60, solver, lambda: learner.fit(train))
-        if run is not None:
-            best.see(solver, run[0] / count, learner.components_)
+    for solver, count, learner in [("dictlearn, approximate K-SVD", iterations, dictlearn),
+                                   ("scikit-learn, minibatch l1", iterations, sklearn), ("ksvd, 2 iterations", 2, ksvd)]:
+        best.see_peer(solver, lambda: learner().fit(train), 40, lambda fit: fit.components_, count)
 
 
-# For well-separated atoms, as here: see the documentation of `max_coherence`.
 RECOVERY = [("approximate K-SVD", "approximate", 3), ("exact K-SVD", "exact", 3), ("online l0", "online", 3),
             ("online l1", "online-l1", 0.15)]
-TUNING = ["coherence=0.8"]
 
 
 def recovery(ours):
@@ -243,11 +255,12 @@ def recovery(ours):
             x = np.asfortranarray(y.T)
             runs = {}
             for name, method, k in RECOVERY:
-                ours("train", method, "f64", k, 80, out, *TUNING)
+                ours("train", method, "f64", k, 80, out)
                 runs[f"ours, {name}"] = np.fromfile(out).reshape(50, 20)
             common = dict(numThreads=1, verbose=False, batchsize=512, iter=240)
             for name, options in [("SPAMS, online l1", dict(mode=2, lambda1=0.15)), ("SPAMS, online l0", dict(mode=3, lambda1=3))]:
-                runs[name] = spams.trainDL(x, D=np.asfortranarray(start.T), **options, **common).T
+                run = within(60, name, lambda: spams.trainDL(x, D=np.asfortranarray(start.T), **options, **common).T)
+                runs |= {name: run[1]} if run else {}
             for solver, d in runs.items():
                 d = d / np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-12)
                 share = 100 * (np.abs(truth @ d.T).max(axis=1) > 0.99).mean()
@@ -299,7 +312,10 @@ def memory(y, d):
         emit(table="memory", case=f"training, {len(part)} signals", solver=f"ours, {method}",
              mib=max(0.0, ours("memory")["peak_mib"] - before))
     for peer, n in [("SPAMS", len(y)), ("scikit-learn", min(20_000, len(y)))]:
-        out = subprocess.run([sys.executable, __file__, "--memory", peer, FOLDER], capture_output=True, text=True, check=True)
+        out = subprocess.run([sys.executable, __file__, "--memory", peer, FOLDER], capture_output=True, text=True)
+        if out.returncode:
+            print(f"{peer} failed, left out: {out.stderr}", file=sys.stderr)
+            continue
         emit(table="memory", case=f"{n} signals", solver=f"{peer}, omp", mib=json.loads(out.stdout)["mib"])
 
 

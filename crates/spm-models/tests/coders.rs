@@ -266,6 +266,18 @@ fn duplicate_zero_and_dependent_atoms_do_no_harm() {
 }
 
 #[test]
+fn a_dependent_atom_takes_the_place_of_another() {
+    // The third atom enters last, when it depends on the first two.
+    let h = 0.5_f64.sqrt();
+    let d = Dictionary::new(vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, h, h, 0.0], 3).unwrap();
+    let (coder, y) = (LassoCoder::new(0.1), [5.0, 1.0, 0.0]);
+    let codes = coder.code(d.as_dense(), &y).unwrap();
+    assert_eq!(codes.atoms(), [0, 2]);
+    let gap = coder.gaps(d.as_dense(), &y, &codes).unwrap()[0];
+    assert!(gap < 1e-13, "{gap}");
+}
+
+#[test]
 fn online_learning_recovers_a_dictionary_in_both_precisions_and_any_number_of_threads() {
     fn check<T: Scalar + std::fmt::Debug>() {
         let mut rng = Rng::new(2);

@@ -332,6 +332,26 @@ fn unused_atoms_and_near_duplicates_give_way() {
 }
 
 #[test]
+fn two_atoms_that_share_one_true_atom_are_told_apart() {
+    let mut rng = Rng::new(11);
+    let truth = random_dictionary::<f64>(&mut rng, 12, 16);
+    let y = sparse_signals(&mut rng, &truth, 800, 2, 0.1);
+    // The last atom is missing; the first is there twice, though far from the limit of coherence.
+    let mut start = truth.atoms().to_vec();
+    let (first, last) = (truth.atom(0), truth.atom(15));
+    for ((out, &a), &b) in start[15 * 12..].iter_mut().zip(first).zip(last) {
+        *out = 0.9 * a + 0.3 * b;
+    }
+    let start = Dictionary::normalized(start, 12).unwrap();
+    let fit = Ksvd::new(16, Omp::with_k(2)).init(start).max_iter(40).fit(&y, 12).unwrap();
+    for j in 0..16 {
+        let most =
+            (0..16).map(|i| vecops::dot(fit.dictionary.atom(i), truth.atom(j)).abs()).fold(0.0, f64::max);
+        assert!(most > 0.99, "atom {j}: {most}");
+    }
+}
+
+#[test]
 fn scales_do_not_matter() {
     let mut rng = Rng::new(10);
     let y = rng.normals::<f64>(6 * 60);

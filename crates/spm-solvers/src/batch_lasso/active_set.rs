@@ -28,14 +28,7 @@ impl<T: Scalar> BatchLasso<T> {
             let j = if p.positive { positive_argmax(&w.c) } else { abs_argmax(&w.c) };
             let size = if p.positive { w.c[j] } else { w.c[j].abs() };
             if size <= enough || w.active.contains(&(j as u32)) {
-                // Dependent atoms were left out; as a rule the others leave them nothing to do.
-                let idle = |&k: &u32| {
-                    let gram = d.gram(k as usize);
-                    let explained: T = w.active.iter().zip(&w.x).map(|(&i, &x)| gram[i as usize] * x).sum();
-                    let c = c0[k as usize] - explained;
-                    (if p.positive { c } else { c.abs() }) <= enough
-                };
-                return !w.dependent || p.lambda == T::zero() || w.excluded.iter().all(idle);
+                return true;
             }
             if sq_residual <= sq_eps || w.active.len() >= most {
                 return w.active.len() >= p.k || sq_residual <= sq_eps;
@@ -43,22 +36,27 @@ impl<T: Scalar> BatchLasso<T> {
             let gram = d.gram(j);
             w.cross.clear();
             w.cross.extend(w.active.iter().map(|&i| gram[i as usize]));
-            if w.factor.append(&w.cross, gram[j]).is_err() {
+            let sign = w.c[j].signum();
+            let independent = w.factor.append(&w.cross, gram[j]).is_ok();
+            if !independent && p.lambda == T::zero() {
+                // Its correlation was above 0 by rounding alone.
                 w.excluded.push(j as u32);
-                w.dependent = true;
                 w.c[j] = T::zero();
                 continue;
             }
+            let share = if independent { Some(T::zero()) } else { w.exchange(sign, gram[j]) };
+            let Some(share) = share else { return false };
             w.active.push(j as u32);
-            w.signs.push(w.c[j].signum());
-            w.x.push(T::zero());
+            w.signs.push(sign);
+            w.x.push(share);
+            if !independent {
+                w.correlate(d, c0);
+            }
             if !w.settle(p.lambda) {
                 // Its correlation was above lambda by rounding alone.
                 w.excluded.push(j as u32);
             }
-            w.minus_x.clear();
-            w.minus_x.extend(w.x.iter().map(|&x| -x));
-            d.add_gram(c0, &w.active, &w.minus_x, &mut w.c);
+            w.correlate(d, c0);
             for &j in &w.excluded {
                 w.c[j as usize] = T::zero();
             }
@@ -72,6 +70,29 @@ impl<T: Scalar> BatchLasso<T> {
 }
 
 impl<T: Scalar> LassoBuffers<T> {
+    /// Lets an atom in that depends on those in use, `d = Σ aᵢ dᵢ`, though its correlation, of this sign, is above `lambda`: it takes
+    /// over what they explain until one of them has nothing left and leaves. Nothing happens to the residual, but the 1-norm falls.
+    /// Returns the coefficient of the new atom, which is in the factor; `None` if it could not be let in.
+    fn exchange(&mut self, sign: T, sq_norm: T) -> Option<T> {
+        self.target.clear();
+        self.target.extend_from_slice(&self.cross);
+        self.factor.solve_in_place(&mut self.target);
+        let mut first: Option<(T, usize)> = None;
+        for (i, (&a, &x)) in self.target.iter().zip(&self.x).enumerate() {
+            let reach = x / (sign * a);
+            if reach > T::zero() && reach.is_finite() && first.is_none_or(|(least, _)| reach < least) {
+                first = Some((reach, i));
+            }
+        }
+        let (reach, gone) = first?;
+        for (x, &a) in self.x.iter_mut().zip(&self.target) {
+            *x -= reach * sign * a;
+        }
+        self.cross.remove(gone);
+        self.drop(gone);
+        self.factor.append(&self.cross, sq_norm).is_ok().then_some(reach * sign)
+    }
+
     /// The minimiser for the atoms in use; those whose coefficient reaches 0 on the way leave. `false` if the atom that
     /// came last had to go at once.
     ///

@@ -16,9 +16,7 @@ impl<T: Scalar> BatchLasso<T> {
         for (&j, &x) in w.active.iter().zip(&w.x) {
             w.dense[j as usize] = x;
         }
-        w.minus_x.clear();
-        w.minus_x.extend(w.x.iter().map(|&x| -x));
-        d.add_gram(c0, &w.active, &w.minus_x, &mut w.c);
+        w.correlate(d, c0);
         // A step of size t in a unit atom changes the objective by t²/2.
         let still = T::of(if T::epsilon() > T::of(1e-10) { 1e-6 } else { 1e-11 }) * vecops::norm_inf(c0);
         for _ in 0..100_000 {

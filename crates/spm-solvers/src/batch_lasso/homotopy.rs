@@ -70,9 +70,7 @@ impl<T: Scalar> BatchLasso<T> {
                 w.drop(place);
                 w.excluded.clear();
             }
-            w.minus_x.clear();
-            w.minus_x.extend(w.x.iter().map(|&x| -x));
-            d.add_gram(c0, &w.active, &w.minus_x, &mut w.c);
+            w.correlate(&self.dictionary, c0);
             let explained: T =
                 w.active.iter().zip(&w.x).map(|(&j, &x)| x * (c0[j as usize] + w.c[j as usize])).sum();
             sq_residual = sq_norm - explained;
@@ -137,9 +135,7 @@ impl<T: Scalar> BatchLasso<T> {
 
     /// Whether no atom outside the code is more correlated than `level` allows.
     fn optimal(&self, c0: &[T], level: T, positive: bool, w: &mut LassoBuffers<T>) -> bool {
-        w.minus_x.clear();
-        w.minus_x.extend(w.x.iter().map(|&x| -x));
-        self.dictionary.add_gram(c0, &w.active, &w.minus_x, &mut w.c);
+        w.correlate(&self.dictionary, c0);
         let most = if positive { w.c[positive_argmax(&w.c)] } else { w.c[abs_argmax(&w.c)].abs() };
         most <= level + T::of(1024.0) * T::epsilon() * vecops::norm_inf(c0)
     }

@@ -21,8 +21,8 @@ const BLOCK: usize = 48;
 #[non_exhaustive]
 pub enum LassoMethod {
     /// Atoms enter one by one, the most violating first; among those in use the minimiser is computed by Cholesky, and an atom
-    /// leaves when its coefficient reaches 0. Exact after finitely many steps; the faster the sparser the code. Signals
-    /// for which atoms in use are linearly dependent are finished by coordinate descent.
+    /// leaves when its coefficient reaches 0. An atom that depends on those in use takes the place of one of them. Exact after
+    /// finitely many steps; the faster the sparser the code. Where rounding stops it, coordinate descent finishes.
     #[default]
     ActiveSet,
     /// Cyclic coordinate descent on the Gram matrix.
@@ -141,9 +141,8 @@ pub struct LassoBuffers<T> {
     /// What the correlations of the atoms in use lack of `lambda` times their sign.
     missing: Vec<T>,
     cross: Vec<T>,
-    /// Atoms that are not to enter, and whether one of them depends on those in use.
+    /// Atoms that are not to enter.
     excluded: Vec<u32>,
-    dependent: bool,
     dense: Vec<T>,
 }
 
@@ -175,7 +174,6 @@ impl<T: Scalar> BatchLasso<T> {
             missing: Vec::with_capacity(most),
             cross: Vec::with_capacity(most),
             excluded: Vec::new(),
-            dependent: false,
             dense: Vec::new(),
         }
     }
@@ -230,7 +228,13 @@ impl<T: Scalar> LassoBuffers<T> {
         self.signs.clear();
         self.x.clear();
         self.excluded.clear();
-        self.dependent = false;
+    }
+
+    /// `c ← c0 − G x`.
+    fn correlate(&mut self, d: &GramDictionary<T>, c0: &[T]) {
+        self.minus_x.clear();
+        self.minus_x.extend(self.x.iter().map(|&x| -x));
+        d.add_gram(c0, &self.active, &self.minus_x, &mut self.c);
     }
 
     /// Takes the atom at this place out of use.

@@ -54,7 +54,8 @@ impl Default for Update {
 ///
 /// A sweep never increases the error. The residual `R` is kept up to date, so that a sweep costs `O(d)` a
 /// coefficient. Before the next coding, atoms that few signals use and near-duplicates of a more used atom give way
-/// to what the worst-represented signals lack in common; atoms keep their place if every signal is represented. The result depends on
+/// to what the worst-represented signals lack in common, and so do after six iterations, one in 64 at a time, those of which a similar atom
+/// can do the work, if by estimate the error falls by it; atoms keep their place if every signal is represented. The result depends on
 /// nothing but signals, options and seed: same bits for any number of threads, and the signals are never written to.
 ///
 /// | option | default | range | meaning |
@@ -69,7 +70,7 @@ impl Default for Update {
 /// | `init` | [`Init::Samples`] | | the first dictionary |
 /// | `seed` | 0 | | of the first dictionary |
 /// | `min_uses` | 4 | | atoms with fewer users are replaced (at most one more than half the mean number of users is asked for; 0: never) |
-/// | `max_coherence` | 0.99 | `(0, 1]` | atoms closer than this to a more used one are replaced (1: never); 0.8 where atoms are known to be well apart |
+/// | `max_coherence` | 0.99 | `(0, 1]` | atoms closer than this to a more used one are replaced, others if the error falls by it (1: neither) |
 ///
 /// Time an iteration: the coder's, and `O(d nnz + d K²)`, `O(d² nnz)` for the exact update. Memory: a copy of the signals, and
 /// the codes.

@@ -11,6 +11,8 @@ use crate::ModelError;
 use crate::dictionary::parallel::{for_blocks_mut, in_pool, map_blocks};
 use crate::dictionary::{Codes, Dictionary};
 
+/// Iterations in which atoms find their place before one is judged by what it is worth.
+const SETTLING: usize = 6;
 /// Signals whose residuals one task computes.
 const BLOCK: usize = 512;
 
@@ -178,24 +180,23 @@ impl<T: Scalar, C> Iteration<T> for Training<'_, T, C> {
     fn step(&mut self) -> Result<(), SolveError> {
         let n_atoms = self.options.n_atoms;
         if !self.errors.is_empty() {
-            let mut uses = vec![0; n_atoms];
-            self.codes.atoms().iter().for_each(|&j| uses[j as usize] += 1);
+            let (mut uses, mut energies) = (vec![0; n_atoms], vec![T::zero(); n_atoms]);
+            for (&j, &x) in self.codes.atoms().iter().zip(self.codes.values()) {
+                uses[j as usize] += 1;
+                energies[j as usize] += x * x;
+            }
             let replacement = Replacement {
                 data: self.data,
                 codes: &self.codes,
                 residual: &self.residual,
                 uses,
                 enough: self.options.min_uses.min(1 + self.codes.nnz() / (2 * n_atoms)),
+                energies,
                 max_coherence: self.options.max_coherence,
+                trade: self.errors.len() >= SETTLING,
+                positive: self.options.positive,
             };
-            let replaced = replacement.run(&mut self.atoms)?;
-            self.replaced += replaced.len();
-            if self.options.positive {
-                let dim = self.data.dim;
-                for j in replaced {
-                    self.atoms[j * dim..][..dim].iter_mut().for_each(|v| *v = v.abs());
-                }
-            }
+            self.replaced += replacement.run(&mut self.atoms)?.len();
         }
         let dictionary = Dense::from_column_major(&self.atoms, self.data.dim, n_atoms)?;
         self.codes = (self.code)(dictionary)?;

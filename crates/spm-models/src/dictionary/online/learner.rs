@@ -37,7 +37,11 @@ pub struct OnlineLearner<'a, T: Scalar, C> {
     a: Vec<T>,
     /// `Σ y xᵀ`, `d × K`.
     b: Vec<T>,
+    /// How many signals these sums stand for.
+    weight: T,
     batches: usize,
+    /// The share of what was learned that a batch leaves in place, at most.
+    keep: T,
     /// Users of each atom among the signals seen since the last replacement, and how many signals those were.
     uses: Vec<usize>,
     seen: usize,
@@ -57,7 +61,9 @@ impl<'a, T: Scalar, C: Coder<T>> OnlineLearner<'a, T, C> {
             atoms,
             a: vec![T::zero(); k * k],
             b: vec![T::zero(); dim * k],
+            weight: T::zero(),
             batches: 0,
+            keep: T::one(),
             uses: vec![0; k],
             seen: 0,
             replaced: 0,
@@ -95,6 +101,11 @@ impl<'a, T: Scalar, C: Coder<T>> OnlineLearner<'a, T, C> {
         self.replaced
     }
 
+    /// Forgets at least as fast as if `batches` were all there is to remember.
+    pub(super) fn remember(&mut self, batches: usize) {
+        self.keep = T::one() - T::one() / T::of_usize(batches.max(1));
+    }
+
     pub(super) fn dim(&self) -> usize {
         self.dim
     }
@@ -129,7 +140,8 @@ impl<'a, T: Scalar, C: Coder<T>> OnlineLearner<'a, T, C> {
         let (dim, k) = (self.dim, self.options.n_atoms);
         self.batches += 1;
         let (t, before) = (T::of_usize(self.batches), T::of_usize(self.batches - 1));
-        let keep = (before / t).powf(self.options.fading);
+        let keep = (before / t).powf(self.options.fading).min(self.keep);
+        self.weight = keep * self.weight + T::of_usize(codes.n_signals());
         if keep < T::one() {
             vecops::scale(keep, &mut self.a);
             vecops::scale(keep, &mut self.b);
@@ -156,20 +168,21 @@ impl<'a, T: Scalar, C: Coder<T>> OnlineLearner<'a, T, C> {
             return Ok(());
         }
         let users: usize = self.uses.iter().sum();
+        let scale = T::of_usize(codes.n_signals()) / self.weight;
         let replacement = Replacement {
             data: Data { signals: batch, known: None, dim },
             codes,
             residual,
             uses: core::mem::replace(&mut self.uses, vec![0; k]),
             enough: self.options.min_uses.min(1 + users / (2 * k)),
+            energies: (0..k).map(|j| self.a[j * k + j] * scale).collect(),
             max_coherence: self.options.max_coherence,
+            trade: true,
+            positive: self.options.positive,
         };
         self.seen = 0;
         for j in replacement.run(&mut self.atoms)? {
             self.replaced += 1;
-            if self.options.positive {
-                self.atoms[j * dim..][..dim].iter_mut().for_each(|v| *v = v.abs());
-            }
             // What was learned about the old atom says nothing about the new one.
             self.b[j * dim..][..dim].fill(T::zero());
             self.a[j * k..][..k].fill(T::zero());

@@ -17,6 +17,9 @@ use super::options::{check_coherence, shared_setters};
 use super::{Coder, Dictionary, Init, Omp};
 use crate::ModelError;
 
+/// Passes over the same signals that count.
+const REMEMBERED: usize = 3;
+
 /// Online dictionary learning: a dictionary that improves with every batch of signals.
 ///
 /// $\min_D \mathbb{E}_y \min_x \|y - D x\|_2^2$ with codes as the coder makes them. In plain text: repeat 1. code a batch of signals,
@@ -24,9 +27,10 @@ use crate::ModelError;
 /// dictionary by one pass of block-coordinate descent: `d_j ← d_j + (b_j − D a_j)/A_jj`, normalised. Neither the signals nor their codes are
 /// kept: memory `O(K² + d K)` and a batch, however long the stream.
 ///
-/// [`fit`](Self::fit) makes passes over signals in memory, in random order; [`start`](Self::start) takes batches from anywhere. Any [`Coder`]
+/// [`fit`](Self::fit) makes passes over signals in memory, in random order, and forgets what it learned from them three passes ago (but for
+/// `fading` 0): codes of that age say little about the atoms of today. [`start`](Self::start) takes batches from anywhere. Any [`Coder`]
 /// serves: with [`Omp`] the method minimises an error under a number of atoms, with [`super::LassoCoder`] it is the original. Atoms that few
-/// of the last signals use and near-duplicates give way to what the signals that are represented worst lack in common. The result depends on nothing but
+/// of the last signals use, near-duplicates and those that a better one can replace give way as in [`super::Ksvd`]. The result depends on nothing but
 /// signals, options and seed: same bits for any number of threads.
 ///
 /// | option | default | range | meaning |
@@ -41,7 +45,7 @@ use crate::ModelError;
 /// | `init` | [`Init::Samples`] | | the first dictionary |
 /// | `seed` | 0 | | of the first dictionary and the order of the signals |
 /// | `min_uses` | 4 | | atoms with fewer users among the last `32 K` signals are replaced (0: never) |
-/// | `max_coherence` | 0.99 | `(0, 1]` | atoms closer than this to a more used one are replaced (1: never); 0.8 where atoms are known to be well apart |
+/// | `max_coherence` | 0.99 | `(0, 1]` | atoms closer than this to a more used one are replaced, others if the error falls by it (1: neither) |
 ///
 /// Time: the coder's, `O(d nnz)`, and `O(d K²)` a batch.
 ///
@@ -168,8 +172,12 @@ impl<T: Scalar, C: Coder<T>> Online<T, C> {
         if let Err(LinalgError::NonFinite { what, index }) = check::finite("signals", signals) {
             return Err(LinalgError::NonFiniteAt { what, row: index % dim, col: index / dim }.into());
         }
+        let mut learner = self.start(self.init.dictionary(signals, dim, self.n_atoms, self.seed)?)?;
+        if self.fading > T::zero() {
+            learner.remember(REMEMBERED * (signals.len() / dim).div_ceil(self.batch));
+        }
         let mut passes = Passes {
-            learner: self.start(self.init.dictionary(signals, dim, self.n_atoms, self.seed)?)?,
+            learner,
             signals,
             order: (0..signals.len() / dim).collect(),
             rng: ChaCha8Rng::seed_from_u64(self.seed ^ 0x6f6e_6c69_6e65),
