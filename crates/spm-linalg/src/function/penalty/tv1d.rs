@@ -362,7 +362,9 @@ mod tests {
             kkt(&y, &w, lambda, &e, &two);
             prop_assert!(x.iter().zip(&two).all(|(a, b)| w.contains(&0.0) || (a - b).abs() <= 1e-13 * (1.0 + a.abs())));
             if !weigh && !cut {
-                prop_assert_eq!(solve(&y, None, lambda, None), x);
+                // Sums are taken in another order.
+                let plain = solve(&y, None, lambda, None);
+                prop_assert!(plain.iter().zip(&x).all(|(a, b)| (a - b).abs() <= 1e-13 * (1.0 + a.abs())));
             }
         }
     }
