@@ -20,7 +20,6 @@ impl<T: Scalar> BatchLasso<T> {
         let largest = c0[abs_argmax(c0)].abs();
         // Correlations of at most this much are optimal where the coefficient is 0.
         let enough = p.lambda + T::of(64.0) * T::epsilon() * largest.max(p.lambda);
-        let most = p.k.min(d.dim()).min(d.n_atoms());
         let sq_eps = p.eps * p.eps;
         let mut sq_residual = sq_norm;
         // Every round adds an atom; rounds that also lose some are few. The limit is against rounding alone.
@@ -30,8 +29,8 @@ impl<T: Scalar> BatchLasso<T> {
             if size <= enough || w.active.contains(&(j as u32)) {
                 return true;
             }
-            if sq_residual <= sq_eps || w.active.len() >= most {
-                return w.active.len() >= p.k || sq_residual <= sq_eps;
+            if sq_residual <= sq_eps || w.active.len() >= p.k {
+                return true;
             }
             let gram = d.gram(j);
             w.cross.clear();

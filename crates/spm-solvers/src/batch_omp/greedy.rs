@@ -119,7 +119,7 @@ impl<T: Scalar> State<T> {
             }
             let sq_atom = norm * norm;
             let pivot = self.row(n, next, sq_atom);
-            if pivot <= dependent::<T>() * sq_atom || !pivot.is_finite() {
+            if pivot <= dependent::<T>() * sq_atom {
                 next = self.pass_over(next, c);
                 continue;
             }
@@ -164,7 +164,7 @@ impl<T: Scalar> State<T> {
             *l = v * inverse;
             pivot -= v * *l;
         }
-        self.weights.get(j).copied().unwrap_or(pivot)
+        self.weights.get(j).map_or(pivot, |&w| pivot.min(w))
     }
 
     fn first(&self, c: &[T]) -> usize {
