@@ -367,7 +367,9 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
         }
         self.since_newton = 0;
         let before = self.objective();
-        if !self.newton.minimise(&self.x, &self.g, self.curvature, &mut self.w, &self.residual) {
+        if !self.newton.minimise(&self.x, &self.g, self.curvature, &mut self.w, &mut self.residual) {
+            self.newton.undo(&mut self.w);
+            self.rebuild_residual();
             return false;
         }
         self.rebuild_residual();

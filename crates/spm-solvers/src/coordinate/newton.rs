@@ -122,20 +122,20 @@ impl<T: Scalar> Newton<T> {
         (s * (4 * s + 3 * column) + fresh * s * (s + column) / 2, 2 * s * column)
     }
 
-    /// Writes the minimiser over the chosen coordinates into `w`, whose carried residual `r` is settled; false, and `w` as it
-    /// was, if that is not possible.
+    /// Writes the minimiser over the chosen coordinates into `w`, whose carried residual `r` is settled and no longer that of `w`
+    /// afterwards; false if that is not possible.
     pub(super) fn minimise<X: DesignMatrix<T>, G: SeparableProx<T>>(
         &mut self,
         x: &X,
         g: &G,
         c: T,
         w: &mut [T],
-        r: &[T],
+        r: &mut [T],
     ) -> bool {
         self.take_in(x, c);
         self.before.clear();
         self.before.extend(self.wanted.iter().map(|&j| (j, w[j])));
-        self.refactor(g, w);
+        self.refactor(g, w, r);
         let s = self.order.len();
         self.moved.clear();
         for (k, &slot) in self.order.iter().enumerate() {
@@ -203,8 +203,8 @@ impl<T: Scalar> Newton<T> {
         }
     }
 
-    /// Brings the factor to the chosen coordinates.
-    fn refactor<G: SeparableProx<T>>(&mut self, g: &G, w: &mut [T]) {
+    /// Brings the factor to the chosen coordinates; where it slides, the residual follows.
+    fn refactor<G: SeparableProx<T>>(&mut self, g: &G, w: &mut [T], r: &mut [T]) {
         let curvature = |w: &[T], j: usize| g.expansion_at(j, w[j]).map_or(T::nan(), |e| e.1);
         for &j in &self.wanted {
             self.is_wanted[j] = true;
@@ -241,7 +241,7 @@ impl<T: Scalar> Newton<T> {
                 if self.factor.append(cross, row[slot] + curvature).is_ok() {
                     self.order.push(slot);
                     self.held_curvature[slot] = curvature;
-                } else if curvature != T::zero() || !self.slide(g, w, j) {
+                } else if curvature != T::zero() || !self.slide(g, w, r, j) {
                     break;
                 }
             }
@@ -250,7 +250,7 @@ impl<T: Scalar> Newton<T> {
 
     /// Moves coordinate `j`, whose column depends on those in the factor, and them along the dependence until one of them reaches its
     /// kink at zero; true if one in the factor did and left. `goal` holds the inner products with them.
-    fn slide<G: SeparableProx<T>>(&mut self, g: &G, w: &mut [T], j: usize) -> bool {
+    fn slide<G: SeparableProx<T>>(&mut self, g: &G, w: &mut [T], r: &mut [T], j: usize) -> bool {
         let goal = &mut self.goal[..self.order.len()];
         self.factor.solve_in_place(goal);
         let coordinate = |i: usize| self.slots[self.order[i]];
@@ -275,13 +275,19 @@ impl<T: Scalar> Newton<T> {
         if !reach.is_finite() || !inside(j, w[j] + way * reach) || !goal.iter().enumerate().all(stays) {
             return false;
         }
-        w[j] = if first.is_some() { w[j] + way * reach } else { T::zero() };
+        let slot = self.slot_of[j];
+        let there = if first.is_some() { w[j] + way * reach } else { T::zero() };
+        vecops::axpy(w[j] - there, &self.columns[slot * self.length..(slot + 1) * self.length], r);
+        w[j] = there;
         // Backwards, so that a removal does not move what is still to be seen.
         for i in (0..self.order.len()).rev() {
             let other = self.slots[self.order[i]];
             let there = w[other] - way * self.goal[i] * reach;
             let arrived = first == Some(i) || (kinked(other) && there * w[other] <= T::zero());
-            w[other] = if arrived { T::zero() } else { there };
+            let there = if arrived { T::zero() } else { there };
+            let slot = self.order[i];
+            vecops::axpy(w[other] - there, &self.columns[slot * self.length..(slot + 1) * self.length], r);
+            w[other] = there;
             if arrived {
                 self.drop_from_factor(i);
             }
@@ -387,7 +393,7 @@ mod tests {
         (0..w.len()).for_each(|j| x.col_axpy(j, -w[j], &mut r));
         let set: Vec<usize> = (0..w.len()).collect();
         assert!(newton.choose(g, &set, w).is_some());
-        assert!(newton.minimise(x, g, 1.0, w, &r));
+        assert!(newton.minimise(x, g, 1.0, w, &mut r));
     }
 
     #[test]
