@@ -149,6 +149,10 @@ fn judge(inspector: &Inspector, split: &Split<'_>) -> Result<Figures, Failure> {
     out.names.extend(["seconds_train", "seconds_score", "second_stage"]);
     let adopted = model.comparison().is_some_and(|c| c.adopted);
     out.values.extend([seconds_train, seconds_score, f64::from(u8::from(adopted))]);
+    if let Some(c) = model.comparison() {
+        out.names.push("gain_in_errors");
+        out.values.push(c.gain.0 / c.gain.1);
+    }
     Ok(out)
 }
 

@@ -8,7 +8,7 @@ use spm_linalg::testing::Rng;
 use spm_linalg::{Dense, LinalgError, Scalar, vecops};
 use spm_models::ModelError;
 use spm_models::dictionary::{
-    Coder, Codes, Dictionary, FittedKsvd, Init, Ksvd, MaskedCoder, Omp, Rule, Update, known_entries,
+    Coder, Codes, Dictionary, FittedKsvd, Init, Ksvd, MaskedCoder, Omp, Rule, Update, dct, known_entries,
 };
 use spm_solvers::{Progress, SolveError, Status};
 
@@ -410,4 +410,34 @@ fn bad_input_is_named() {
     assert!(bad(Ksvd::new(1, Omp::with_k(1)).max_coherence(0.0)));
     assert!(bad(Ksvd::new(1, Omp::with_eps(-1.0))));
     assert!(bad(Ksvd::new(2, Omp::with_k(1)).init(Init::Given(d))));
+}
+
+#[test]
+fn long_codes_in_single_precision_never_get_worse_with_more_atoms() {
+    // 256 cosines in 64 dimensions: the last atoms depend on the others all but exactly.
+    let d = dct::overcomplete_2d::<f32>(8, 16).unwrap();
+    let mut rng = Rng::new(5);
+    let n = 200;
+    let mut y = Vec::with_capacity(64 * n);
+    for _ in 0..n {
+        // A smooth surface and a little noise, like a patch of a photograph.
+        let (a, b, c): (f32, f32, f32) = (rng.normal(), rng.normal(), rng.normal());
+        y.extend((0..64_usize).map(|q| {
+            let (i, j) = ((q / 8) as f32 / 8.0, (q % 8) as f32 / 8.0);
+            100.0 * (a * (i - 0.5) + b * (j - 0.5) + c * (3.0 * i * j + b).sin()) + rng.normal::<f32>()
+        }));
+    }
+    for rule in [Rule::Omp, Rule::Ols] {
+        let errors: Vec<f32> = [8, 16, 24, 40, 64]
+            .map(|k| {
+                let codes = Omp::with_k(k).rule(rule).code(d.as_dense(), &y).unwrap();
+                let mut r = y.clone();
+                r.chunks_exact_mut(64)
+                    .enumerate()
+                    .for_each(|(i, r)| codes.add_reconstruction(d.as_dense(), i, -1.0, r));
+                vecops::norm(&r)
+            })
+            .to_vec();
+        assert!(errors.windows(2).all(|e| e[1] <= e[0]), "{rule:?} {errors:?}");
+    }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// A peer that needs more seconds of the processor than this for a task, all its runs together, is left out.
     #[arg(long, value_name = "SECONDS", default_value_t = 6.0)]
     budget: f64,
-    /// A peer is given at least half a second, and no more than this many times what ours takes.
+    /// A peer is given at least two seconds, and no more than this many times what ours takes.
     #[arg(long, value_name = "TIMES", default_value_t = 20.0)]
     patience: f64,
     /// Also write the page with the tables.
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             if let Some(rivals) = &mut rivals {
                 let seconds: f64 = ours.iter().map(|r| r.seconds).sum();
                 let runs = options.repeat as f64 + 2.0;
-                let limit = (args.patience * seconds * runs).min(args.budget).max(0.5);
+                let limit = (args.patience * seconds * runs).min(args.budget).max(2.0);
                 theirs.extend(rivals.ask(folder, index, task, options.repeat, limit)?);
             }
             rows.extend(ours);
@@ -188,7 +188,7 @@ fn page(rows: &[Row], peers: &[Row], versions: &str, args: &Args) -> String {
          everybody; who has no cross-validation of that kind gets a loop over its own path.",
     );
     page.text(&format!(
-        "A peer gets up to {} times the time of ours, at least half a second and at most {} seconds, for all its runs of a task; a dash is one\n\
+        "A peer gets up to {} times the time of ours, at least two seconds and at most {} seconds, for all its runs of a task; a dash is one\n\
          that needs more, does not reach the gap, or cannot do it. A row without any peer is not in the mean.",
         args.patience, args.budget
     ));

@@ -78,6 +78,9 @@ pub struct Localization {
     pub regions: Vec<Region>,
 }
 
+/// A part laid over those learned from, and by how much it was moved.
+pub(super) type Laid = (Planes, (isize, isize));
+
 /// A map raised by more than this many standard deviations is of a look never seen.
 const UNSEEN: f64 = 4.0;
 
@@ -211,7 +214,7 @@ impl InspectionModel {
     }
 
     /// Parts laid over those learned from, and by how much each was moved.
-    pub(super) fn aligned(&self, parts: &[Planes]) -> Result<Vec<(Planes, (isize, isize))>, ImageError> {
+    pub(super) fn aligned(&self, parts: &[Planes]) -> Result<Vec<Laid>, ImageError> {
         let registration = match &self.template {
             Some(data) => {
                 let template =

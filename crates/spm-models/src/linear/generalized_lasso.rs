@@ -221,7 +221,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
             done = admm.progress().iter.max(done);
             elapsed += report.elapsed;
             report.elapsed = elapsed;
-            self.consider(admm.x(), admm.z(), &admm, &mut u, &mut dual, &rows, d, &mut best, bound)?;
+            self.consider(admm.x(), admm.z(), &admm, &mut u, &mut dual, &rows, d, &mut best)?;
             let exact = best.gap(&best.exact) <= bound;
             if exact || best.gap(&best.rough) <= bound {
                 good_since.get_or_insert(done);
@@ -268,7 +268,6 @@ impl<T: Scalar> GeneralizedLasso<T> {
         rows: &[T],
         d: Dense<'_, T>,
         best: &mut Best<T>,
-        bound: T,
     ) -> Result<(), ModelError> {
         let mut ws = Workspace::new(d.scratch());
         let mut image = vec![T::zero(); z.len()];
@@ -292,9 +291,6 @@ impl<T: Scalar> GeneralizedLasso<T> {
             }
             let certificate = dual.certificate(&w, &image, u);
             best.keep(certificate, &w, &image, true);
-            if best.gap(&best.exact) <= bound {
-                break;
-            }
             // Rows of the wrong sign are held at zero; held ones that pull too much are let go.
             let slack = self.alpha * T::of(1.0 + 1e-9);
             let mut changed = false;

@@ -6,6 +6,14 @@ use spm_linalg::vecops::panel::{PanelColumns, Weights, abs_argmax, ratio_argmax}
 use super::Rule;
 use crate::omp::{ZERO_CORRELATION, dependent};
 
+/// A code of more atoms is checked for rounding.
+const LONG: usize = 16;
+
+/// What the true squared residual is at most while rounding is small.
+fn expected<T: Scalar>(updated: T, trust: T) -> T {
+    (updated + updated).max(T::zero()) + trust
+}
+
 /// What a pursuit asks about atoms and signal. All vectors are padded to whole panels; atoms beyond the last are
 /// zero.
 pub(super) trait Atoms<T> {
@@ -139,7 +147,11 @@ impl<T: Scalar> State<T> {
             let refresh = sq_residual <= trust;
             if refresh {
                 self.solve();
-                sq_residual = atoms.residual(&self.support, &self.x);
+                let found = atoms.residual(&self.support, &self.x);
+                if self.support.len() > LONG && found > expected(sq_residual, trust) {
+                    break;
+                }
+                sq_residual = found;
             }
             if self.support.len() == k_max || sq_residual <= sq_bound {
                 break;
@@ -152,6 +164,22 @@ impl<T: Scalar> State<T> {
             }
         }
         self.solve();
+        self.settle(atoms, sq_residual, trust);
+    }
+
+    /// Takes back the last atoms of a long code whose rounding has grown beyond what they explain: until the true residual is
+    /// at most twice the one that was kept up to date. The factor of the atoms before is as good as it was then.
+    fn settle(&mut self, atoms: &mut impl Atoms<T>, mut sq_residual: T, trust: T) {
+        while self.support.len() > LONG
+            && atoms.residual(&self.support, &self.x) > expected(sq_residual, trust)
+        {
+            let kept = LONG.max(self.support.len() - 1 - self.support.len() / 16);
+            let gains = self.steps[kept..].iter().zip(&self.inverse[kept..]).map(|(&s, &i)| s * s / i);
+            sq_residual = gains.fold(sq_residual, |sum, gain| sum + gain);
+            self.support.truncate(kept);
+            self.steps.truncate(kept);
+            self.solve();
+        }
     }
 
     /// Row `n` of the factor, for atom `j` of squared norm `sq_atom`; returns the pivot.

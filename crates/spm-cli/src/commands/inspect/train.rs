@@ -200,7 +200,7 @@ fn read_parts(entries: &[Entry], preparation: &Preparation, ctx: &Context) -> (V
 
 fn comparison_json(c: &Comparison) -> serde_json::Value {
     let held_out = |h: &HeldOut| json!({ "log_loss": h.log_loss, "detected": h.detected, "false_alarms": h.false_alarms });
-    json!({ "adopted": c.adopted, "one_class": held_out(&c.one_class), "second": held_out(&c.second) })
+    json!({ "adopted": c.adopted, "gain": c.gain.0, "gain_error": c.gain.1, "one_class": held_out(&c.one_class), "second": held_out(&c.second) })
 }
 
 /// What the defective parts were good for.
