@@ -38,7 +38,12 @@ impl<T: Scalar> UnitColumns<T> {
                     values.extend(x.col(j).iter().map(|&v| v / scale));
                 }
             }
-            _ => unreachable!("a design matrix is dense or sparse"),
+            _ => {
+                return Err(ModelError::Unsupported {
+                    solver: "standardisation",
+                    what: "this kind of design matrix",
+                });
+            }
         }
         Ok(Self { values, stored, scales })
     }

@@ -362,9 +362,9 @@ mod tests {
             kkt(&y, &w, lambda, &e, &two);
             prop_assert!(x.iter().zip(&two).all(|(a, b)| w.contains(&0.0) || (a - b).abs() <= 1e-13 * (1.0 + a.abs())));
             if !weigh && !cut {
-                // Sums are taken in another order.
+                // Sums are taken in another order without weights: some inputs end a few rounding units apart.
                 let plain = solve(&y, None, lambda, None);
-                prop_assert!(plain.iter().zip(&x).all(|(a, b)| (a - b).abs() <= 1e-13 * (1.0 + a.abs())));
+                prop_assert!(plain.iter().zip(&x).all(|(a, b)| (a - b).abs() <= 4e-15 * (1.0 + a.abs())));
             }
         }
     }
