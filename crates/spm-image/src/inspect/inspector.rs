@@ -1,7 +1,7 @@
 //! Learning from good parts.
 
 use spm_linalg::{LinalgError, check};
-use spm_models::oneclass::{GaussianLearner, OneClass, SparseLearner};
+use spm_models::oneclass::{GaussianLearner, OneClass, Precision, SparseLearner};
 
 use super::appearance::Appearance;
 use super::calibration::{Calibration, pool};
@@ -259,13 +259,11 @@ impl Inspector {
             };
             let others = pick(good, false);
             let learned = alike.train(model.preparation, &others, &mut |_, _| ())?;
-            let laid = |parts: &[Planes]| -> Result<Vec<Planes>, ImageError> {
-                Ok(learned.aligned(parts)?.into_iter().map(|(part, _)| part).collect())
-            };
-            let appearance = Appearance::fit(&laid(&others)?, model.scope());
+            let laid: Vec<Planes> = learned.aligned(&others)?.into_iter().map(|(part, _)| part).collect();
+            let appearance = Appearance::fit(&laid, model.scope());
             for (parts, features) in [(good, &mut out.0), (defective, &mut out.1)] {
-                let held = pick(parts, true);
-                for (k, (part, found)) in laid(&held)?.iter().zip(learned.score(&held)?).enumerate() {
+                let held = learned.aligned(&pick(parts, true))?;
+                for (k, ((part, _), found)) in held.iter().zip(learned.judge(held.clone())?).enumerate() {
                     features[fold + k * self.folds] =
                         second_stage::features(found.score, &views, &found.z, part, &appearance);
                 }
@@ -282,7 +280,7 @@ impl Inspector {
         lattice: Lattice,
         progress: &mut dyn FnMut(&'static str, f64),
     ) -> Result<(Vec<Draft>, Option<(f64, f64)>), ImageError> {
-        let gaussian = GaussianLearner::default().shrinkage(self.shrinkage);
+        let gaussian = GaussianLearner::default().shrinkage(self.shrinkage).precision(Precision::Half);
         let sampling = |view: View, scope| {
             let (_, lattice) = view.lattice(parts[0].size(), lattice);
             let jitter = if view.is_line() { 0 } else { self.jitter };

@@ -175,7 +175,12 @@ impl InspectionModel {
     /// [`ImageError::SizeMismatch`] for a part of another size than those learned from, if places have models of their own or parts
     /// are registered; [`ImageError::TooSmall`] if no patch fits.
     pub fn score(&self, parts: &[Planes]) -> Result<Vec<Finding>, ImageError> {
-        let (parts, shifts): (Vec<Planes>, Vec<_>) = self.aligned(parts)?.into_iter().unzip();
+        self.judge(self.aligned(parts)?)
+    }
+
+    /// What is found on parts that were laid over those learned from.
+    pub(super) fn judge(&self, laid: Vec<Laid>) -> Result<Vec<Finding>, ImageError> {
+        let (parts, shifts): (Vec<Planes>, Vec<_>) = laid.into_iter().unzip();
         let mut z: Vec<Vec<Map>> = vec![Vec::new(); parts.len()];
         let mut pools: Vec<Vec<Pooled>> = vec![Vec::new(); parts.len()];
         let views = self.views();
@@ -369,7 +374,8 @@ fn cover(
 
 #[cfg(feature = "serde")]
 impl spm_models::file::Model for InspectionModel {
-    const KIND: u32 = 21;
+    // 21 was the layout with whitenings in single precision.
+    const KIND: u32 = 22;
     const NAME: &'static str = "inspection";
     const SCALAR_BYTES: usize = size_of::<f32>();
 

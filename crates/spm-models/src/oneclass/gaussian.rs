@@ -4,7 +4,7 @@ use spm_linalg::factor::{Cholesky, gram_into};
 use spm_linalg::faer::MatRef;
 use spm_linalg::{Dense, Scalar, check, vecops};
 
-use super::{FLOOR, Novelty, OneClass, columns};
+use super::{FLOOR, Novelty, OneClass, Precision, columns};
 use crate::ModelError;
 
 /// Learns $\mathcal N(\mu, \Sigma)$ with $\Sigma = S + \alpha \tfrac{\operatorname{tr} S}{d} I$, `S` the sample covariance.
@@ -15,16 +15,19 @@ use crate::ModelError;
 /// | option | default | range |
 /// |---|---|---|
 /// | `shrinkage` | 0.03 | finite, `> 0` |
+/// | `precision` | [`Precision::Full`] | |
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct GaussianLearner<T = f64> {
     /// `α`.
     pub shrinkage: T,
+    /// How many digits of the whitening are kept.
+    pub precision: Precision,
 }
 
 impl<T: Scalar> Default for GaussianLearner<T> {
     fn default() -> Self {
-        Self { shrinkage: T::of(0.03) }
+        Self { shrinkage: T::of(0.03), precision: Precision::Full }
     }
 }
 
@@ -35,6 +38,13 @@ impl<T: Scalar> GaussianLearner<T> {
         self.shrinkage = shrinkage;
         self
     }
+
+    /// Sets how many digits of the whitening are kept.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
 }
 
 /// A Gaussian: its mean and the inverse `W` of the Cholesky factor of its covariance, so that `W(x − μ)` is white.
@@ -42,9 +52,17 @@ impl<T: Scalar> GaussianLearner<T> {
 /// The deviation of `x` is $\log \tfrac1d \lVert W (x - \mu) \rVert^2$: the log of the squared Mahalanobis distance over `d`.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(
+        serialize = "T: Scalar + serde::Serialize",
+        deserialize = "T: Scalar + serde::Deserialize<'de>"
+    ))
+)]
 pub struct Gaussian<T> {
     mean: Vec<T>,
     /// The lower triangle of `W`, row after row.
+    #[cfg_attr(feature = "serde", serde(with = "super::precision::packed"))]
     whitening: Vec<T>,
     /// Log determinant of the covariance.
     log_det: T,
@@ -87,6 +105,7 @@ impl<T: Scalar> OneClass<T> for GaussianLearner<T> {
                 whitening[i * (i + 1) / 2 + j] = v;
             }
         }
+        self.precision.round(&mut whitening);
         Ok(Gaussian { mean, whitening, log_det })
     }
 }

@@ -9,6 +9,7 @@
 //! signals that the learner has not seen. Signals are columns, `d × N`.
 
 mod gaussian;
+mod precision;
 mod sparse;
 
 use core::fmt::Debug;
@@ -18,6 +19,7 @@ use spm_linalg::{Scalar, check};
 use crate::ModelError;
 
 pub use gaussian::{Gaussian, GaussianLearner};
+pub use precision::Precision;
 pub use sparse::{SparseLearner, SparseNovelty};
 
 /// Learns a [`Novelty`] from good signals.
