@@ -106,6 +106,24 @@ fn bounded_fits_satisfy_their_conditions_and_close_their_gap() {
 }
 
 #[test]
+fn a_coefficient_at_its_bound_is_the_bound_in_the_units_of_the_data() {
+    let (n, p) = (30, 12);
+    let (x, y) = problem(4, n, p);
+    let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y);
+    let bounds = vec![(-0.123, 0.271); p];
+    for (l1_ratio, positive) in [(1.0, false), (0.5, false), (1.0, true), (0.5, true)] {
+        let model = ElasticNet::new(1e-3, l1_ratio).standardize(true).positive(positive).tol(1e-12);
+        let model = model.bounds(bounds.clone());
+        let path = ElasticNetPath::new(model.clone()).alphas(vec![1e-3, 1e-4]).fit(data).unwrap();
+        for coef in [model.fit(data).unwrap().coef, path.coef(0), path.coef(1)] {
+            let near = |w: &&f64| (**w - 0.271).abs() < 1e-9 || (**w + 0.123).abs() < 1e-9;
+            assert!(coef.iter().filter(near).count() > 2);
+            assert!(coef.iter().filter(near).all(|&w| w == 0.271 || w == -0.123), "{coef:?}");
+        }
+    }
+}
+
+#[test]
 fn wide_bounds_change_nothing_and_zero_bounds_leave_features_out() {
     let (n, p) = (30, 8);
     let (x, y) = problem(3, n, p);
@@ -257,6 +275,30 @@ fn concave_fits_are_stationary_and_often_local_minima() {
         }
     }
     assert!(minima > 60, "{minima} of 96");
+}
+
+#[test]
+fn a_strength_reached_along_the_path_is_solved_for_whatever_the_one_before_left_out() {
+    // Without standardisation too: a column that no earlier strength looked at may matter to the last one.
+    for seed in 0..60 {
+        let (n, p) = (300, 6);
+        let mut rng = Rng::new(seed);
+        let x: Vec<f64> = rng.normals(n * p);
+        let beta: Vec<f64> = rng.normals(3);
+        let noise: Vec<f64> = rng.normals(n);
+        let y: Vec<f64> = (0..n)
+            .map(|i| 1.5 + 0.3 * noise[i] + (0..3).map(|j| 2.0 * beta[j] * x[j * n + i]).sum::<f64>())
+            .collect();
+        let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y);
+        for share in [0.05, 0.1, 0.3] {
+            for model in [ConcaveRegression::mcp(1.0), ConcaveRegression::scad(1.0)] {
+                let mut model = model.standardize(false);
+                model.alpha = share * model.alpha_max(data).unwrap();
+                let fit = model.fit(data).unwrap();
+                assert!(fit.status().is_converged(), "seed {seed} {share}: {}", fit.violation);
+            }
+        }
+    }
 }
 
 #[test]

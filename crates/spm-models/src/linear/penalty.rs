@@ -80,11 +80,12 @@ impl<'a, T: Scalar> FeaturePenalty<'a, T> {
     }
 }
 
-/// The nearest allowed value; a NaN stays.
+/// The nearest allowed value, and the bound itself where only rounding is between; a NaN stays.
 pub(super) fn clamp<T: Scalar>(w: T, (lower, upper): (T, T)) -> T {
-    if w < lower {
+    let nearly = T::one() - T::of(4.0) * T::epsilon();
+    if w <= nearly * lower {
         lower
-    } else if w > upper {
+    } else if w >= nearly * upper {
         upper
     } else {
         w

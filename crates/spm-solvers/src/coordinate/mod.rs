@@ -99,6 +99,8 @@ pub struct CoordinateDescent<'a, T: Scalar, X, G> {
     solved: bool,
     /// Whether the last pass was at the present iterate.
     measured: bool,
+    /// Whether there was a pass with the present penalty.
+    judged: bool,
     iter: usize,
     primal: T,
     worst: T,
@@ -173,6 +175,7 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
             epochs: 0,
             solved: true,
             measured: false,
+            judged: false,
             iter: 0,
             primal: T::zero(),
             worst: T::zero(),
@@ -209,7 +212,8 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
         Ok(())
     }
 
-    /// Replaces the penalty, as along a path: the iterate stays; there is no gap before the first pass with the new one.
+    /// Replaces the penalty, as along a path: the iterate stays; there is no gap before the first pass with the new one,
+    /// and the residual is infinite.
     ///
     /// `look_ahead >= 1` also takes those columns into the first working set whose correlation would violate the new
     /// penalty if they were `look_ahead` times larger: for an L1 penalty that falls from `a` to `b`, `1/(2 − a/b)` is the
@@ -229,6 +233,7 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
         self.predict = true;
         // A column that the last pass left out may matter to the new penalty: no certificate from these correlations.
         self.measured = false;
+        self.judged = false;
         self.judge();
         for j in (0..self.w.len()).filter(|&j| self.w[j] == T::zero()) {
             let ahead = -look_ahead * self.correlation[j];
@@ -301,6 +306,7 @@ impl<'a, T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> CoordinateDescent<'
             self.workspace.stack(),
         );
         self.measured = true;
+        self.judged = true;
     }
 
     /// Violation and objective from the correlations of the last pass.
@@ -436,7 +442,8 @@ impl<T: Scalar, X: DesignMatrix<T>, G: SeparableProx<T>> Iteration<T> for Coordi
     }
 
     fn progress(&self) -> Progress<T> {
-        let p = Progress::new(self.iter, self.worst).objective(self.primal);
+        let worst = if self.judged { self.worst } else { T::infinity() };
+        let p = Progress::new(self.iter, worst).objective(self.primal);
         match self.dual.best() {
             Some(dual) => p.gap((self.primal - dual).max(T::zero())),
             None => p,
