@@ -107,6 +107,23 @@ fn alpha_max_gives_zero_and_max_iter_gives_3() {
 }
 
 #[test]
+fn ridge_regression_takes_a_strength_but_no_share() {
+    let f = Folder::new();
+    let pr = problem(30, 5, 4);
+    let x = f.npy("x.npy", &[pr.n, pr.p], &pr.x);
+    let y = f.npy("y.npy", &[pr.n], &pr.y);
+    let positive = f.npy("count.npy", &[pr.n], &pr.y.iter().map(|v| v.abs().floor()).collect::<Vec<_>>());
+    let out = f.path("w.npy");
+    for (y, extra) in [(&y, ""), (&positive, " --loss poisson")] {
+        let j = json(&format!("lasso {{}} {{}} -o {{}} --l1-ratio 0 --alpha 0.5{extra}"), &[&x, y, &out], 0);
+        assert!(j["alpha_max"].is_null() && j["nnz"] == 5);
+        let share =
+            spm(&format!("lasso {{}} {{}} -o {{}} --l1-ratio 0 --alpha-ratio 0.5{extra}"), &[&x, y, &out]);
+        assert_eq!(share.status.code(), Some(2));
+    }
+}
+
+#[test]
 fn several_targets_options_and_formats() {
     let f = Folder::new();
     let pr = problem(30, 8, 3);

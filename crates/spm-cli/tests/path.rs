@@ -97,6 +97,26 @@ fn cv_chooses_and_refits() {
 }
 
 #[test]
+fn missing_values_in_paths_and_cross_validation_and_model_files() {
+    let f = Folder::new();
+    let (_, y, mut xs, _) = problem(&f);
+    xs.iter_mut().step_by(5).for_each(|v| *v = f64::NAN);
+    let x = f.npy("holes.npy", &[40, 12], &xs);
+    let (out, model, coef) = (f.path("w.npy"), f.path("m.spm"), f.path("c.npy"));
+    let j = json("path {} {} -o {} --missing --n-alphas 10 --eps 0.05 --criterion bic", &[&x, &y, &out], 0);
+    assert_eq!(j["entry_order"][0], 0);
+    assert_eq!(read_npy(&out).0, [12, 10]);
+    let j = json("cv {} {} -o {} --missing --n-alphas 10 --eps 0.05", &[&x, &y, &model], 0);
+    assert!(j["r2"].is_null() && j["cv_error"].as_f64().unwrap() > 0.0);
+    assert_eq!(json("info {}", &[&model], 0)["format"], 1);
+    let words = format!("lasso {{}} {{}} -o {{}} --missing --alpha {:e}", j["alpha"].as_f64().unwrap());
+    let lasso = json(&words, &[&x, &y, &coef], 0);
+    assert_eq!((&lasso["nnz"], &lasso["objective"]), (&j["nnz"], &j["objective"]));
+    refused("cv {} {} -o {}", &[&x, &y, &out], "holes.npy");
+    refused("path {} {} -o {} --missing", &[&x, &y, &f.path("p.spm")], "p.spm");
+}
+
+#[test]
 fn bad_input_is_named() {
     let f = Folder::new();
     let (x, y, ..) = problem(&f);

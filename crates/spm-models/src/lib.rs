@@ -23,5 +23,5 @@ pub use linear::{
     FittedLinear, FittedMultiTask, GeneralizedLasso, GroupLasso, HmLasso, LarsKnot, LarsPath, Lasso,
     LassoLars, LinearModel, MultiTaskLasso, MultiXy, Slope, Solver, SparseGlm, Structure,
 };
-pub use linear::{ElasticNetPath, FittedPath};
+pub use linear::{ElasticNetPath, FittedPath, HmLassoPath};
 pub use select::{Criterion, CrossValidation, Folds, StabilitySelection};

@@ -4,8 +4,8 @@
 use spm_linalg::testing::Rng;
 use spm_models::select::Rule;
 use spm_models::{
-    Criterion, CrossValidation, Design, ElasticNet, ElasticNetPath, Fit, FittedPath, Folds, Lasso,
-    ModelError, StabilitySelection, Xy,
+    Criterion, CrossValidation, Design, ElasticNet, ElasticNetPath, Fit, FittedPath, Folds, HmLasso,
+    HmLassoPath, Lasso, ModelError, StabilitySelection, Xy,
 };
 
 /// Column-major data with correlated columns, three true coefficients, an intercept.
@@ -199,6 +199,62 @@ fn folds_are_fits_without_the_fold() {
             }
         }
     }
+}
+
+#[test]
+fn missing_values_are_cross_validated_by_moments() {
+    let (n, p) = (60, 6);
+    let (x, y) = problem(23, n, p);
+    let weights: Vec<f64> = (0..n).map(|i| 0.5 + (i % 4) as f64).collect();
+    // Nothing missing: the errors are those of predictions.
+    let data = Xy::new(Design::dense(&x, n, p).unwrap(), &y).sample_weight(&weights);
+    for standardize in [false, true] {
+        let path = ElasticNetPath::new(exact(1.0).standardize(standardize)).n_alphas(15).eps(0.01);
+        let whole = CrossValidation::new(path).n_folds(4).fit(data).unwrap();
+        let model = HmLasso::new(1.0).standardize(standardize).tol(1e-11);
+        let path = HmLassoPath::new(model).alphas(whole.alphas.clone());
+        let moments = CrossValidation::new(path).n_folds(4).fit(data).unwrap();
+        assert!(moments.all_converged && moments.index_min == whole.index_min);
+        for (a, b) in moments.fold_errors.concat().iter().zip(whole.fold_errors.concat()) {
+            assert!((a - b).abs() < 1e-5 * b, "{a} against {b}");
+        }
+        assert!(moments.fitted.coef.iter().zip(&whole.fitted.coef).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+    let mut rng = Rng::new(3);
+    for share in [0.3, 0.6, 0.9] {
+        let hole = |v: &f64| if rng.uniform::<f64>() < share { f64::NAN } else { *v };
+        let holes: Vec<f64> = x.iter().map(hole).collect();
+        let data = Xy::new(Design::dense(&holes, n, p).unwrap(), &y);
+        let path = HmLassoPath::new(HmLasso::new(1.0)).n_alphas(12);
+        let points = path.fit(data).unwrap();
+        for k in [0, 5, 11] {
+            let one = HmLasso::new(points.points[k].alpha).fit(data).unwrap();
+            assert_eq!((one.coef, one.certificate), (points.coef(k), points.points[k].certificate));
+        }
+        assert!(points.points[0].nnz() <= 1 && points.status().is_converged());
+        let cv = CrossValidation::new(path.clone()).folds(Folds::Shuffled(1)).repeats(2);
+        let fitted = cv.fit(data).unwrap();
+        assert_eq!(fitted.fold_errors.len(), 10);
+        assert!(
+            fitted.all_converged && fitted.errors.iter().all(|e| *e >= 0.0),
+            "{share}: {:?}",
+            fitted.errors
+        );
+        assert!(fitted.errors[fitted.index_min] < fitted.errors[0], "{share}");
+        assert!(share == 0.9 || fitted.fitted.coef[0] > 0.5, "{share}: {:?}", fitted.fitted.coef);
+        let alone = rayon_pool(1).install(|| cv.fit(data).unwrap());
+        assert_eq!(alone.fold_errors, fitted.fold_errors);
+        assert!(path.alphas(vec![]).fit(data).is_err());
+    }
+    // A feature without a value outside a fold, and an infinity.
+    let mut bad = x.clone();
+    bad[12..n].fill(f64::NAN);
+    let path = HmLassoPath::new(HmLasso::new(1.0));
+    let fit =
+        |x: &[f64]| CrossValidation::new(path.clone()).fit(Xy::new(Design::dense(x, n, p).unwrap(), &y));
+    assert!(fit(&bad).is_err());
+    bad[0] = f64::INFINITY;
+    assert!(fit(&bad).is_err());
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use spm_linalg::testing::Rng;
 use spm_models::{
-    CovarianceNorm, Design, Family, Fit, FittedLinear, GeneralizedLasso, GroupLasso, HmLasso, Lasso,
-    LassoLars, MultiTaskLasso, MultiXy, Slope, Solver, SparseGlm, Structure, Xy,
+    CovarianceNorm, Design, ElasticNet, Family, Fit, FittedLinear, GeneralizedLasso, GroupLasso, HmLasso,
+    Lasso, LassoLars, MultiTaskLasso, MultiXy, Slope, Solver, SparseGlm, Structure, Xy,
 };
 
 /// A random problem with a mean in every column: n × p, column by column, and a response on three features.
@@ -254,10 +254,10 @@ fn generalized_linear_models_satisfy_their_optimality_conditions() {
                 let fit = SparseGlm::new(*family, alpha).l1_ratio(l1_ratio).tol(1e-8).fit(data).unwrap();
                 let name = format!(
                     "{family:?} {n}x{p} {share} {l1_ratio}: {} steps, gap {:e}",
-                    fit.iterations,
+                    fit.report.last.iter,
                     fit.gap()
                 );
-                assert!(fit.status.is_converged(), "{name}");
+                assert!(fit.status().is_converged(), "{name}");
                 let prediction: Vec<f64> = (0..n)
                     .map(|i| fit.intercept + (0..p).map(|j| x[j * n + i] * fit.coef[j]).sum::<f64>())
                     .collect();
@@ -301,13 +301,24 @@ fn huber_with_a_wide_bound_is_the_lasso_and_weights_are_repeated_rows() {
     let b = model.fit(Xy::new(Design::dense(&repeated, rows.len(), p).unwrap(), &again)).unwrap();
     assert!(a.coef.iter().zip(&b.coef).all(|(a, b)| (a - b).abs() < 1e-4));
     assert!((a.objective() - b.objective()).abs() < 1e-10);
+    // Ridge regression: zero weight on L1. Nothing to explain: any strength gives zero.
+    let ridge = SparseGlm::new(Family::Huber { delta: 1e6 }, 0.2).l1_ratio(0.0).tol(1e-12);
+    let other = ElasticNet::new(0.2, 0.0).tol(1e-12).fit(data).unwrap();
+    let ridge = ridge.fit(data).unwrap().require_converged().unwrap();
+    assert!(other.coef.iter().zip(&ridge.coef).all(|(a, b)| (a - b).abs() < 1e-5));
+    let flat = Xy::new(Design::dense(&[1.0; 24], 24, 1).unwrap(), &classes);
+    for positive in [false, true] {
+        let mut model = SparseGlm::new(Family::Logistic, 1.0).positive(positive);
+        model.alpha = 0.1 * model.alpha_max(flat).unwrap();
+        assert_eq!(model.fit(flat).unwrap().nnz(), 0);
+    }
     // Separable classes, and a response outside its range.
     let separable: Vec<f64> = (0..n).map(|i| f64::from(x[i] > 0.0)).collect();
     assert!(
         SparseGlm::new(Family::Logistic, 0.01)
             .fit(Xy::new(data.x, &separable))
             .unwrap()
-            .status
+            .status()
             .is_converged()
     );
     assert!(SparseGlm::new(Family::Logistic, 0.1).fit(Xy::new(data.x, &y)).is_err());
@@ -366,6 +377,19 @@ fn missing_values_at_30_60_and_90_percent() {
             assert!(lifted <= 4.0 * top * fit.coef.iter().map(|w| w.abs()).sum::<f64>(), "{name}");
             assert!(share < 0.1 || fit.lift == 0.0 || percent == 90, "{name}");
         }
+    }
+    // The floor knows the units of X: the fit is the same in others.
+    let mut holes = x.clone();
+    (0..n * p).step_by(7).for_each(|k| holes[k] = f64::NAN);
+    let fit = |scale: f64| {
+        let scaled: Vec<f64> = holes.iter().map(|v| v * scale).collect();
+        let model = HmLasso::new(0.1 * scale);
+        model.fit(Xy::new(Design::dense(&scaled, n, p).unwrap(), &y)).unwrap().require_converged().unwrap()
+    };
+    let plain = fit(1.0);
+    for scale in [1e-12, 1e12] {
+        let other = fit(scale);
+        assert!(other.coef.iter().zip(&plain.coef).all(|(a, b)| (a * scale - b).abs() < 1e-6), "{scale}");
     }
     let mut empty = x.clone();
     empty[n..2 * n].fill(f64::NAN);

@@ -8,7 +8,7 @@ use sparse_modeling::models::select::{FittedCv, Rule};
 use sparse_modeling::models::{CrossValidation, Fit, Folds, Score};
 use sparse_modeling::solvers::Status;
 
-use super::regression::{GridArgs, ModelArgs};
+use super::regression::{AnyPath, GridArgs, ModelArgs, encode_model};
 use crate::Context;
 use crate::args::count;
 use crate::error::CliError;
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     model: ModelArgs,
     #[command(flatten)]
     grid: GridArgs,
-    /// Where the coefficients go (.npy or .csv).
+    /// Where the coefficients go (.npy or .csv); .spm writes a model file.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Number of folds.
@@ -59,30 +59,20 @@ enum RuleName {
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let inputs = args.model.read()?;
     let data = inputs.data()?;
-    let folds = match &args.fold_ids {
-        Some(file) => Folds::Given(ids(file)?),
-        None if args.shuffle || args.repeats > 1 => Folds::Shuffled(ctx.seed),
-        None => Folds::Contiguous,
-    };
-    let rule = match args.rule {
-        RuleName::Min => Rule::Min,
-        RuleName::OneSe => Rule::OneStandardError,
-    };
-    let cv = CrossValidation::new(args.model.path(&args.grid, &inputs)?)
-        .n_folds(args.folds)
-        .folds(folds)
-        .repeats(args.repeats)
-        .rule(rule);
+    let path = args.model.path(&args.grid, &inputs)?;
     let explain = |e| args.model.explain(&args.grid, CliError::from(e));
     let spinner = ctx.progress.spinner("cv");
     let start = Instant::now();
-    let result = cv.fit(data).map_err(explain)?;
+    let result = match path {
+        AnyPath::Complete(path) => args.validation(path, ctx)?.fit(data),
+        AnyPath::Missing(path) => args.validation(path, ctx)?.fit(data),
+    };
+    let result = result.map_err(explain)?;
     let elapsed = start.elapsed();
     spinner.finish_and_clear();
 
     let fitted = &result.fitted;
-    let mut files =
-        vec![(args.output.as_path(), encode_array(&args.output, &Array::vector(fitted.coef.clone())))];
+    let mut files = vec![(args.output.as_path(), encode_model(&args.output, fitted.clone().into())?)];
     if let Some(file) = &args.alphas_out {
         files.push((file.as_path(), encode_array(file, &Array::vector(result.alphas.clone()))));
     }
@@ -94,7 +84,9 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     write_all(&files)?;
 
     let status = if result.all_converged { fitted.status() } else { Status::MaxIterations };
-    let chosen = if rule == Rule::Min { result.index_min } else { result.index_1se };
+    // Rows with missing values have no predictions.
+    let r2 = if args.model.missing { None } else { Some(fitted.score(data).map_err(explain)?) };
+    let chosen = if args.rule() == Rule::Min { result.index_min } else { result.index_1se };
     Ok(Outcome::new("cv")
         .status(status)
         .set("alpha", fitted.alpha)
@@ -107,12 +99,32 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         .set("gap", fitted.gap())
         .set("nnz", fitted.nnz())
         .set("intercept", fitted.intercept)
-        .set("r2", fitted.score(data).map_err(explain)?)
+        .set("r2", r2)
         .set("alphas", result.alphas.clone())
         .set("cv_errors", result.errors.clone())
         .set("cv_standard_errors", result.standard_errors.clone())
         .set("iterations", fitted.report.last.iter)
         .seconds(elapsed))
+}
+
+impl Args {
+    fn rule(&self) -> Rule {
+        match self.rule {
+            RuleName::Min => Rule::Min,
+            RuleName::OneSe => Rule::OneStandardError,
+        }
+    }
+
+    /// The cross-validation asked for.
+    fn validation<P>(&self, path: P, ctx: &Context) -> Result<CrossValidation<P>, CliError> {
+        let folds = match &self.fold_ids {
+            Some(file) => Folds::Given(ids(file)?),
+            None if self.shuffle || self.repeats > 1 => Folds::Shuffled(ctx.seed),
+            None => Folds::Contiguous,
+        };
+        let cv = CrossValidation::new(path).n_folds(self.folds).folds(folds);
+        Ok(cv.repeats(self.repeats).rule(self.rule()))
+    }
 }
 
 /// Fold numbers from a file.

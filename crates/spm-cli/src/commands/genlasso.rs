@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use sparse_modeling::linalg::LinearOperator;
 use sparse_modeling::models::{Design, FitControl, GeneralizedLasso, Score, Structure, Xy};
 
+use super::regression::encode_model;
 use crate::args::{count, non_negative, positive};
 use crate::error::CliError;
-use crate::io::{Array, Matrix, read_matrix, read_vector, write_array};
+use crate::io::{Array, Matrix, encode_array, read_matrix, read_vector, write_all};
 use crate::outcome::Outcome;
 use crate::{Context, progress};
 
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     x: PathBuf,
     /// Response, n values.
     y: PathBuf,
-    /// Where the coefficients go (.npy or .csv).
+    /// Where the coefficients go (.npy or .csv); .spm writes a model file.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Strength of the penalty.
@@ -125,10 +126,13 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let fit = model.fit_with(data, None, FitControl::default().observer(&mut observer)).map_err(within)?;
     bar.finish_and_clear();
     let r2 = fit.score(data).map_err(within)?;
+    let model = encode_model(&args.output, fit.clone().into())?;
+    let mut files = vec![(args.output.as_path(), model)];
     if let Some(path) = &args.structure_out {
-        write_array(path, &Array::vector(fit.structure.clone()))?;
+        files.push((path, encode_array(path, &Array::vector(fit.structure.clone()))));
     }
-    write_array(&args.output, &Array::vector(fit.coef.clone()))?;
+    let files: Vec<(&Path, &[u8])> = files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
+    write_all(&files)?;
     Ok(Outcome::new("genlasso")
         .status(fit.status())
         .set("alpha", fit.alpha)

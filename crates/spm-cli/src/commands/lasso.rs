@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde_json::Value;
 use sparse_modeling::linalg::LinearOperator;
-use sparse_modeling::models::file;
 use sparse_modeling::models::{
     AdaptiveLasso, CrossValidation, Design, ElasticNet, ElasticNetPath, Fit, FitControl, FittedLinear,
     LinearModel, ModelError, Score, Solver, Xy,
@@ -14,10 +13,11 @@ use sparse_modeling::solvers::Status;
 
 use super::lasso_concave::Penalty;
 use super::lasso_loss::Loss;
+use super::regression::encode_model;
 use super::{lasso_concave, lasso_features, lasso_loss, lasso_missing, lasso_structured};
 use crate::args::{count, non_negative, positive, share};
 use crate::error::CliError;
-use crate::io::{Array, Matrix, extension, read_array, read_matrix, read_vector, write_array};
+use crate::io::{Array, Matrix, extension, read_array, read_matrix, read_vector, write_all, write_array};
 use crate::outcome::Outcome;
 use crate::{Context, progress};
 
@@ -126,6 +126,11 @@ enum SolverName {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
+    if args.l1_ratio == 0.0 && args.alpha_ratio.is_some() {
+        let message =
+            "--l1-ratio 0 wants --alpha: without an L1 penalty no strength makes all coefficients zero";
+        return Err(CliError::Usage(message.to_owned()));
+    }
     let matrix = read_matrix(&args.x)?;
     let y = read_array(&args.y)?;
     let weights = args.sample_weight.as_deref().map(read_vector).transpose()?;
@@ -200,7 +205,9 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         if args.adaptive {
             model = second_stage(model, args.adaptive_power, data).map_err(within)?;
         }
-        let alpha_max = model.alpha_max(data).map_err(within)?;
+        // Without an L1 part nothing is ever zero, and only a strength itself can be asked for.
+        let alpha_max =
+            if args.l1_ratio > 0.0 { model.alpha_max(data).map_err(within)? } else { f64::INFINITY };
         model.alpha = args.strength(alpha_max);
         let mut observer = progress::observer(&bar, "lasso");
         let fitted = model.fit_with(data, FitControl::default().observer(&mut observer)).map_err(within)?;
@@ -299,8 +306,8 @@ pub(super) fn write_fits(args: &Args, fits: &[FittedLinear<f64>]) -> Result<(), 
 
 /// Writes the coefficients of each target, or the model file of one.
 pub(super) fn write_models(args: &Args, models: &[LinearModel<f64>]) -> Result<(), CliError> {
-    if let ("spm", [one]) = (extension(&args.output).as_str(), models) {
-        return file::save(one, &args.output).map_err(|e| CliError::from(e).within(&args.output));
+    if let [one] = models {
+        return write_all(&[(&args.output, &encode_model(&args.output, one.clone())?)]);
     }
     write(args, &models.iter().map(|m| &m.coef[..]).collect::<Vec<_>>())
 }

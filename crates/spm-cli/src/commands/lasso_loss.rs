@@ -1,17 +1,15 @@
 //! `spm lasso --loss`: logistic, Huber and Poisson regression.
 
-use std::time::Instant;
-
 use clap::ValueEnum;
 use sparse_modeling::models::file;
-use sparse_modeling::models::{Family, Fit, FittedGlm, GlmModel, SparseGlm};
+use sparse_modeling::models::{Family, FitControl, FittedGlm, GlmModel, SparseGlm};
 use sparse_modeling::solvers::Status;
 
 use super::lasso::{self, Args, Table, each};
-use crate::Context;
 use crate::error::CliError;
 use crate::io::extension;
 use crate::outcome::Outcome;
+use crate::{Context, progress};
 
 /// What the response is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,7 +36,6 @@ pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outco
     let within = |e| CliError::from(e).within_any(table.files, &args.y);
     let bar = ctx.progress.spinner("lasso");
     let (mut fits, mut tops): (Vec<FittedGlm<f64>>, Vec<f64>) = (Vec::new(), Vec::new());
-    let start = Instant::now();
     for data in table.targets() {
         let mut model = SparseGlm::new(family, 1.0)
             .l1_ratio(args.l1_ratio)
@@ -49,12 +46,13 @@ pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outco
             .max_iter(args.max_iter);
         model.penalty_weights = table.penalty_weights.map(<[f64]>::to_vec);
         model.bounds.clone_from(&bounds);
-        let top = model.alpha_max(data).map_err(within)?;
+        let top = if args.l1_ratio > 0.0 { model.alpha_max(data).map_err(within)? } else { f64::INFINITY };
         model.alpha = args.strength(top);
-        fits.push(model.fit(data).map_err(within)?);
+        let mut observer = progress::observer(&bar, "lasso");
+        let control = FitControl::default().observer(&mut observer);
+        fits.push(model.fit_with(data, control).map_err(within)?);
         tops.push(top);
     }
-    let elapsed = start.elapsed();
     bar.finish_and_clear();
     match &fits[..] {
         [one] if extension(&args.output) == "spm" => {
@@ -63,7 +61,7 @@ pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outco
         }
         all => lasso::write(args, &all.iter().map(|f| &f.coef[..]).collect::<Vec<_>>())?,
     }
-    let status = fits.iter().map(|f| f.status).find(|s| !s.is_converged()).unwrap_or(Status::Converged);
+    let status = fits.iter().map(FittedGlm::status).find(|s| !s.is_converged()).unwrap_or(Status::Converged);
     Ok(Outcome::new("lasso")
         .status(status)
         .set("alpha", each(fits.iter().map(|f| f.alpha)))
@@ -74,6 +72,6 @@ pub(super) fn run(args: &Args, table: &Table<'_>, ctx: &Context) -> Result<Outco
         .set("nnz", each(fits.iter().map(FittedGlm::nnz)))
         .set("intercept", each(fits.iter().map(|f| f.intercept)))
         .set("deviance_explained", each(fits.iter().map(|f| f.explained)))
-        .set("iterations", fits.iter().map(|f| f.iterations).sum::<usize>())
-        .seconds(elapsed))
+        .set("iterations", fits.iter().map(|f| f.report.last.iter).sum::<usize>())
+        .seconds(fits.iter().map(|f| f.report.elapsed).sum()))
 }

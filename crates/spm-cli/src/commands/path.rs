@@ -6,10 +6,10 @@ use std::time::Instant;
 use clap::ValueEnum;
 use sparse_modeling::models::{Criterion, Fit, FittedPath};
 
-use super::regression::{GridArgs, ModelArgs};
+use super::regression::{AnyPath, GridArgs, ModelArgs};
 use crate::Context;
 use crate::error::CliError;
-use crate::io::{Array, encode_array, write_all};
+use crate::io::{Array, encode_array, extension, write_all};
 use crate::outcome::Outcome;
 use crate::plot::{self, Series};
 
@@ -47,12 +47,20 @@ enum CriterionName {
 }
 
 pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
+    if extension(&args.output) == "spm" {
+        let message = "a model file holds one strength, a path has many: write .npy or .csv";
+        return Err(CliError::file(&args.output, message));
+    }
     let inputs = args.model.read()?;
     let data = inputs.data()?;
     let path = args.model.path(&args.grid, &inputs)?;
     let spinner = ctx.progress.spinner("path");
     let start = Instant::now();
-    let fitted = path.fit(data).map_err(|e| args.model.explain(&args.grid, e))?;
+    let fitted = match path {
+        AnyPath::Complete(path) => path.fit(data),
+        AnyPath::Missing(path) => path.fit(data),
+    };
+    let fitted = fitted.map_err(|e| args.model.explain(&args.grid, e))?;
     let elapsed = start.elapsed();
     spinner.finish_and_clear();
 

@@ -1,13 +1,15 @@
 //! What the commands on a path of regressions share: data, model options, grid.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sparse_modeling::linalg::LinearOperator;
-use sparse_modeling::models::{Design, ElasticNet, ElasticNetPath, Xy};
+use sparse_modeling::models::{
+    Design, ElasticNet, ElasticNetPath, HmLasso, HmLassoPath, LinearModel, Xy, file,
+};
 
-use crate::args::{count, open_share, positive, share};
+use crate::args::{count, non_negative, open_share, positive, share};
 use crate::error::CliError;
-use crate::io::{Matrix, read_array, read_matrix, read_vector};
+use crate::io::{Array, Matrix, encode_array, extension, read_array, read_matrix, read_vector};
 
 /// Data and model, for any strength of the penalty.
 #[derive(Debug, clap::Args)]
@@ -40,6 +42,18 @@ pub(crate) struct ModelArgs {
     /// Weight of each coefficient's penalty; 0 = not penalised.
     #[arg(long, value_name = "FILE")]
     penalty_weights: Option<PathBuf>,
+    /// NaN in X means missing: HMLasso, by a positive definite estimate of the covariance.
+    #[arg(long, conflicts_with_all = ["positive", "l1_ratio"])]
+    pub(crate) missing: bool,
+    /// With --missing: the power of the share of rows that weighs a pair of features; 0 weighs all alike.
+    #[arg(long, default_value_t = 1.0, value_name = "A", value_parser = non_negative, requires = "missing")]
+    weight_power: f64,
+}
+
+/// A model for any strength.
+pub(crate) enum AnyPath {
+    Complete(ElasticNetPath<f64>),
+    Missing(HmLassoPath<f64>),
 }
 
 /// The strengths to try.
@@ -89,25 +103,38 @@ impl ModelArgs {
             let message = format!("expected {} rows, as X has, found {}", x.nrows(), inputs.y.len());
             return Err(CliError::file(&self.y, message));
         }
-        x.check_finite("X").map_err(|e| CliError::from(e).within(&self.x))?;
+        if !self.missing {
+            x.check_finite("X").map_err(|e| CliError::from(e).within(&self.x))?;
+        }
         Ok(inputs)
     }
 
     /// The path with the model's options.
-    pub(crate) fn path(&self, grid: &GridArgs, inputs: &Inputs) -> Result<ElasticNetPath<f64>, CliError> {
-        let mut model = ElasticNet::new(1.0, self.l1_ratio)
-            .fit_intercept(!self.no_intercept)
-            .standardize(self.standardize)
-            .positive(self.positive)
-            .tol(self.tol)
-            .max_iter(self.max_iter);
-        if let Some(v) = &inputs.penalty_weights {
-            model = model.penalty_weights(v.clone());
-        }
-        let path = ElasticNetPath::new(model).n_alphas(grid.n_alphas).eps(grid.eps);
-        Ok(match &grid.alphas {
-            Some(file) => path.alphas(read_vector(file)?),
-            None => path,
+    pub(crate) fn path(&self, grid: &GridArgs, inputs: &Inputs) -> Result<AnyPath, CliError> {
+        let alphas = grid.alphas.as_deref().map(read_vector).transpose()?;
+        let (intercept, weights) = (!self.no_intercept, inputs.penalty_weights.clone());
+        Ok(if self.missing {
+            let mut model = HmLasso::new(1.0)
+                .weight_power(self.weight_power)
+                .fit_intercept(intercept)
+                .standardize(self.standardize)
+                .tol(self.tol)
+                .max_iter(self.max_iter);
+            model.penalty_weights = weights;
+            let mut path = HmLassoPath::new(model).n_alphas(grid.n_alphas).eps(grid.eps);
+            path.alphas = alphas;
+            AnyPath::Missing(path)
+        } else {
+            let mut model = ElasticNet::new(1.0, self.l1_ratio)
+                .fit_intercept(intercept)
+                .standardize(self.standardize)
+                .positive(self.positive)
+                .tol(self.tol)
+                .max_iter(self.max_iter);
+            model.penalty_weights = weights;
+            let mut path = ElasticNetPath::new(model).n_alphas(grid.n_alphas).eps(grid.eps);
+            path.alphas = alphas;
+            AnyPath::Complete(path)
         })
     }
 
@@ -121,6 +148,14 @@ impl ModelArgs {
         ];
         error.into().within_any(&files, &self.y)
     }
+}
+
+/// The bytes of a fitted model: a model file for `.spm`, otherwise its coefficients.
+pub(crate) fn encode_model(path: &Path, model: LinearModel<f64>) -> Result<Vec<u8>, CliError> {
+    if extension(path) == "spm" {
+        return file::to_bytes(&model).map_err(|e| CliError::from(e).within(path));
+    }
+    Ok(encode_array(path, &Array::vector(model.coef)))
 }
 
 impl Inputs {

@@ -3,17 +3,16 @@
 use spm_linalg::factor::{SelfAdjointEvd, gram_into};
 use spm_linalg::penalty::{Mcp, Scad};
 use spm_linalg::{
-    Dense, Design, DesignMatrix, Facts, LinearOperator, MemStack, Prox, Scalar, SeparableProx, Workspace,
-    check, vecops,
+    Dense, DesignMatrix, Facts, LinearOperator, MemStack, Prox, Scalar, SeparableProx, Workspace, check,
+    vecops,
 };
 use spm_solvers::stop::Residual;
 use spm_solvers::{Control, CoordinateDescent, Iteration, Observer, Report, Status, run};
 
-use super::model::predict_into;
 use super::penalty::FeaturePenalty;
 use super::prepared::Prepared;
-use super::{FitControl, Lasso, LinearModel, default_tol};
-use crate::{Fit, ModelError, Predict, Score, Xy};
+use super::{FitControl, Lasso, default_tol, ended, predicts, setters};
+use crate::{Fit, ModelError, Xy};
 
 /// A penalty whose slope is `alpha` at zero, as that of the Lasso, and falls to 0: large coefficients are not shrunk.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -151,45 +150,12 @@ impl<T: Scalar> ConcaveRegression<T> {
         Self::new(alpha, Concave::Scad { a: T::of(3.7) })
     }
 
-    /// Sets whether an intercept is fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets whether columns are scaled to unit deviation.
-    #[must_use]
-    pub fn standardize(mut self, standardize: bool) -> Self {
-        self.standardize = standardize;
-        self
-    }
-
-    /// Sets the factors of the features.
-    #[must_use]
-    pub fn penalty_weights(mut self, weights: Vec<T>) -> Self {
-        self.penalty_weights = Some(weights);
-        self
-    }
+    setters!(fit_intercept, standardize, penalty_weights, tol, max_iter);
 
     /// Sets where the descent begins.
     #[must_use]
     pub fn start(mut self, start: ConcaveStart) -> Self {
         self.start = start;
-        self
-    }
-
-    /// Sets the tolerance.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the iteration limit.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
         self
     }
 
@@ -460,11 +426,6 @@ pub struct FittedConcave<T> {
 }
 
 impl<T: Scalar> FittedConcave<T> {
-    /// Why the solver stopped.
-    pub fn status(&self) -> Status {
-        self.report.status
-    }
-
     /// Whether the fit is, up to the tolerance, a strict local minimum: stationary, curved upwards on the support, and with an
     /// increase in every direction that leaves it.
     #[must_use]
@@ -473,35 +434,8 @@ impl<T: Scalar> FittedConcave<T> {
             && self.slack > T::zero()
             && self.curvature.is_some_and(|v| v > T::zero())
     }
-
-    /// Turns a fit that did not reach its tolerance into an error.
-    ///
-    /// # Errors
-    /// [`ModelError::NotConverged`], with the violation in place of a gap.
-    pub fn require_converged(self) -> Result<Self, ModelError> {
-        if self.report.status.is_converged() {
-            Ok(self)
-        } else {
-            Err(ModelError::NotConverged { status: self.report.status, gap: self.violation.as_f64() })
-        }
-    }
-
-    /// How many features are selected.
-    pub fn nnz(&self) -> usize {
-        self.coef.iter().filter(|w| **w != T::zero()).count()
-    }
 }
 
-impl<T: Scalar> From<FittedConcave<T>> for LinearModel<T> {
-    fn from(fit: FittedConcave<T>) -> Self {
-        Self { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha }
-    }
-}
-
-impl<T: Scalar> Predict<T> for FittedConcave<T> {
-    fn predict_into(&self, x: Design<'_, T>, out: &mut [T]) -> Result<(), ModelError> {
-        predict_into(&self.coef, self.intercept, x, out)
-    }
-}
-
-impl<T: Scalar> Score<T> for FittedConcave<T> {}
+// In place of a gap, the violation.
+ended!(FittedConcave, fit => fit.violation);
+predicts!(FittedConcave, fit => fit.alpha);

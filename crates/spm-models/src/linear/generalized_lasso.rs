@@ -7,11 +7,10 @@ use spm_solvers::stop::Residual;
 use spm_solvers::{Certificate, Control, Iteration, Observer, Report, Status, run};
 
 use super::generalized_dual::GeneralizedDual;
-use super::model::predict_into;
 use super::prepared::Prepared;
 use super::structure::Structure;
-use super::{FitControl, default_tol};
-use crate::{Design, Fit, ModelError, Predict, Score, Xy};
+use super::{FitControl, certified, default_tol, predicts, setters};
+use crate::{Fit, ModelError, Xy};
 
 /// The generalized Lasso: `D w` is sparse.
 ///
@@ -127,26 +126,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
         }
     }
 
-    /// Sets whether an intercept is fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets the tolerance, relative to the objective at zero.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the iteration limit.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
+    setters!(fit_intercept, tol, max_iter);
 
     /// Sets the over-relaxation of ADMM, 1 to 1.8.
     #[must_use]
@@ -201,7 +181,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
         let objective_at_zero = prepared.objective_at_zero(&y);
         let bound = self.tol * objective_at_zero;
         let mut best = Best { rough: None, exact: None, dual: T::neg_infinity() };
-        let mut good_since = None;
+        let (mut good_since, mut seen) = (None, false);
         let (mut done, mut stretch) = (0, FIRST);
         let mut elapsed = core::time::Duration::ZERO;
         let mut u = vec![T::zero(); m];
@@ -221,9 +201,11 @@ impl<T: Scalar> GeneralizedLasso<T> {
             done = admm.progress().iter.max(done);
             elapsed += report.elapsed;
             report.elapsed = elapsed;
-            self.consider(admm.x(), admm.z(), &admm, &mut u, &mut dual, &rows, d, &mut best)?;
-            let exact = best.gap(&best.exact) <= bound;
-            if exact || best.gap(&best.rough) <= bound {
+            let settled = self.consider(admm.x(), admm.z(), &admm, &mut u, &mut dual, &rows, d, &mut best)?;
+            let within = best.gap(&best.exact) <= bound;
+            // Where the optimality conditions ask for another pattern, one stretch more may find it.
+            let exact = within && (settled || core::mem::replace(&mut seen, true));
+            if within || best.gap(&best.rough) <= bound {
                 good_since.get_or_insert(done);
             }
             // Within the tolerance, but without exact zeros: worth as long again.
@@ -258,6 +240,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
     }
 
     /// Certifies the present point and the exact ones on its pattern and on those that the optimality conditions name next; keeps the best.
+    /// Returns whether these conditions agreed with the last pattern.
     fn consider(
         &self,
         x: &[T],
@@ -268,7 +251,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
         rows: &[T],
         d: Dense<'_, T>,
         best: &mut Best<T>,
-    ) -> Result<(), ModelError> {
+    ) -> Result<bool, ModelError> {
         let mut ws = Workspace::new(d.scratch());
         let mut image = vec![T::zero(); z.len()];
         d.apply(x, &mut image, ws.stack());
@@ -277,7 +260,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
         best.keep(certificate, x, &image, false);
         let mut pattern = z.to_vec();
         for _ in 0..ROUNDS {
-            let Some(mut w) = dual.on_pattern(rows, &pattern)? else { return Ok(()) };
+            let Some(mut w) = dual.on_pattern(rows, &pattern)? else { return Ok(false) };
             self.structure.snap(&pattern, &mut w);
             d.apply(&w, &mut image, ws.stack());
             admm.dual_into(u);
@@ -306,10 +289,10 @@ impl<T: Scalar> GeneralizedLasso<T> {
                 *z = next;
             }
             if !changed {
-                break;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -343,39 +326,5 @@ pub struct FittedGeneralized<T> {
     pub report: Report<T>,
 }
 
-impl<T: Scalar> FittedGeneralized<T> {
-    /// The objective at the solution.
-    pub fn objective(&self) -> T {
-        self.certificate.primal
-    }
-
-    /// The absolute duality gap: no coefficients have an objective lower by more than this.
-    pub fn gap(&self) -> T {
-        self.certificate.gap()
-    }
-
-    /// Why the solver stopped.
-    pub fn status(&self) -> Status {
-        self.report.status
-    }
-
-    /// Turns a fit that did not reach its tolerance into an error.
-    ///
-    /// # Errors
-    /// [`ModelError::NotConverged`].
-    pub fn require_converged(self) -> Result<Self, ModelError> {
-        if self.report.status.is_converged() {
-            Ok(self)
-        } else {
-            Err(ModelError::NotConverged { status: self.report.status, gap: self.gap().as_f64() })
-        }
-    }
-}
-
-impl<T: Scalar> Predict<T> for FittedGeneralized<T> {
-    fn predict_into(&self, x: Design<'_, T>, out: &mut [T]) -> Result<(), ModelError> {
-        predict_into(&self.coef, self.intercept, x, out)
-    }
-}
-
-impl<T: Scalar> Score<T> for FittedGeneralized<T> {}
+certified!(FittedGeneralized);
+predicts!(FittedGeneralized, fit => fit.alpha);

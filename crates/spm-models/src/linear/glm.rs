@@ -3,11 +3,12 @@
 use spm_linalg::{DesignMatrix, LinearOperator, Scalar, check, vecops};
 use spm_solvers::kkt::duality_gap_at;
 use spm_solvers::loss::{Huber, Logistic, Loss, Poisson};
-use spm_solvers::{Certificate, Status};
+use spm_solvers::stop::{Any, Gap, Residual};
+use spm_solvers::{Certificate, Control, Iteration, Observer, Progress, Report, SolveError, Status, run};
 
 use super::penalty::FeaturePenalty;
 use super::unit_columns::UnitColumns;
-use super::{ElasticNet, default_tol, prepared};
+use super::{ElasticNet, FitControl, certified, default_tol, prepared, setters};
 use crate::{Design, Fit, ModelError, Predict, Xy};
 
 /// What the response is.
@@ -49,7 +50,7 @@ impl<T: Scalar> Family<T> {
 /// |---|---|---|---|
 /// | `family` | – | | the loss |
 /// | `alpha` | – | finite, `> 0` | regularisation strength; from [`alpha_max`](Self::alpha_max) on, every penalised coefficient is 0 |
-/// | `l1_ratio` | 1 | `(0, 1]` | share of the L1 penalty |
+/// | `l1_ratio` | 1 | `[0, 1]` | share of the L1 penalty: 0 is ridge regression |
 /// | `fit_intercept` | true | | |
 /// | `positive` | false | | only coefficients `>= 0` |
 /// | `penalty_weights` | none | `> 0`, length p | `v`, factor of the penalty of each feature |
@@ -82,7 +83,7 @@ pub struct SparseGlm<T = f64> {
     pub family: Family<T>,
     /// Regularisation strength.
     pub alpha: T,
-    /// The share of the L1 penalty, in `(0, 1]`.
+    /// The share of the L1 penalty, in `[0, 1]`.
     pub l1_ratio: T,
     /// Fit an intercept (unpenalised).
     pub fit_intercept: bool,
@@ -125,68 +126,16 @@ impl<T: Scalar> SparseGlm<T> {
         }
     }
 
-    /// Sets the share of the L1 penalty.
-    #[must_use]
-    pub fn l1_ratio(mut self, l1_ratio: T) -> Self {
-        self.l1_ratio = l1_ratio;
-        self
-    }
+    setters!(l1_ratio, fit_intercept, positive, penalty_weights, bounds, standardize, tol, max_iter);
 
-    /// Sets whether an intercept is fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets whether coefficients must be `>= 0`.
-    #[must_use]
-    pub fn positive(mut self, positive: bool) -> Self {
-        self.positive = positive;
-        self
-    }
-
-    /// Sets the penalty factors of the features.
-    #[must_use]
-    pub fn penalty_weights(mut self, weights: Vec<T>) -> Self {
-        self.penalty_weights = Some(weights);
-        self
-    }
-
-    /// Sets the bounds of the coefficients, lower and upper.
-    #[must_use]
-    pub fn bounds(mut self, bounds: Vec<(T, T)>) -> Self {
-        self.bounds = Some(bounds);
-        self
-    }
-
-    /// Sets whether columns are scaled to unit deviation.
-    #[must_use]
-    pub fn standardize(mut self, standardize: bool) -> Self {
-        self.standardize = standardize;
-        self
-    }
-
-    /// Sets the tolerance.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the iteration limit.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
-
-    /// The smallest `alpha` for which every coefficient is 0, with the other options as they are.
+    /// The smallest `alpha` for which every coefficient is 0, with the other options as they are; above 0 even where nothing
+    /// can be explained.
     ///
     /// # Errors
-    /// As [`fit`](Fit::fit).
+    /// As [`fit`](Fit::fit), and for an `l1_ratio` of 0.
     pub fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
         let weights = self.check(data)?;
+        check::positive("l1_ratio", self.l1_ratio)?;
         if self.standardize {
             let columns = UnitColumns::new(self, data)?;
             return columns.model(self).alpha_max(columns.data(data)?);
@@ -202,12 +151,70 @@ impl<T: Scalar> SparseGlm<T> {
             let v = self.penalty_weights.as_ref().map_or(T::one(), |v| v[j]);
             alpha = alpha.max(penalty.pull(j, -u) / (v * self.l1_ratio));
         }
-        Ok(alpha * (T::one() + T::of(16.0) * T::epsilon()))
+        Ok((alpha * (T::one() + T::of(16.0) * T::epsilon())).max(T::min_positive_value()))
+    }
+
+    /// Fits under limits and before an onlooker.
+    ///
+    /// # Errors
+    /// [`ModelError::Linalg`] for options or responses outside their range, lengths that disagree, empty data, and values that are
+    /// NaN or infinite. Not converging is a status of the result.
+    pub fn fit_with(&self, data: Xy<'_, T>, ctl: FitControl<'_, T>) -> Result<FittedGlm<T>, ModelError> {
+        let weights = self.check(data)?;
+        if self.standardize {
+            let columns = UnitColumns::new(self, data)?;
+            let mut fitted = columns.model(self).fit_with(columns.data(data)?, ctl)?;
+            columns.undo(self, &mut fitted.coef);
+            return Ok(fitted);
+        }
+        let loss = self.loss(data.y, &weights)?;
+        let bounds = self.allowed();
+        let mut state = State::new(&*loss, data.x, self.fit_intercept);
+        state.fit_intercept_alone(self, &weights);
+        let objective_at_zero = state.value;
+        let scale = objective_at_zero - self.saturated(data.y, &weights);
+        let tol = self.tol * scale.max(T::epsilon() * objective_at_zero.abs());
+        let mut newton = ProximalNewton {
+            glm: self,
+            y: data.y,
+            weights: &weights,
+            penalty: self.penalty(bounds.as_deref())?,
+            state,
+            scale,
+            certificate: Certificate::new(objective_at_zero, T::neg_infinity()),
+            iter: 0,
+            share: T::one(),
+            flat: 0,
+        };
+        newton.certificate = newton.certify();
+        let mut stop = Any(Gap { tol }, Residual { tol: T::zero() });
+        let control = Control {
+            max_iter: self.max_iter,
+            time_limit: ctl.time_limit,
+            stop: &mut stop,
+            observer: ctl.observer.map(|o| o as &mut dyn Observer<T>),
+        };
+        let mut report = run(&mut newton, control)?;
+        let ProximalNewton { state, certificate, .. } = newton;
+        if report.status == Status::Converged && certificate.gap() > tol {
+            // No step was better.
+            report.status = Status::MaxIterations;
+        }
+        Ok(FittedGlm {
+            family: self.family,
+            explained: if scale > T::zero() { (objective_at_zero - state.value) / scale } else { T::zero() },
+            coef: state.coef,
+            intercept: state.intercept,
+            alpha: self.alpha,
+            objective_at_zero,
+            certificate,
+            report,
+        })
     }
 
     fn check(&self, data: Xy<'_, T>) -> Result<Vec<T>, ModelError> {
         check::positive("alpha", self.alpha)?;
-        check::positive("l1_ratio", self.l1_ratio)?;
+        check::non_negative("l1_ratio", self.l1_ratio)?;
         check::non_negative("1 - l1_ratio", T::one() - self.l1_ratio)?;
         check::positive("tol", self.tol)?;
         data.validate()?;
@@ -395,98 +402,64 @@ impl<'a, T: Scalar> State<'a, T> {
     }
 }
 
-impl<T: Scalar> Fit<Xy<'_, T>> for SparseGlm<T> {
-    type Fitted = FittedGlm<T>;
-    type Error = ModelError;
-
-    /// # Errors
-    /// [`ModelError::Linalg`] for options or responses outside their range, lengths that disagree, empty data, and values that are
-    /// NaN or infinite. Not converging is a status of the result.
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedGlm<T>, ModelError> {
-        let weights = self.check(data)?;
-        if self.standardize {
-            let columns = UnitColumns::new(self, data)?;
-            let mut fitted = columns.model(self).fit(columns.data(data)?)?;
-            columns.undo(self, &mut fitted.coef);
-            return Ok(fitted);
-        }
-        let loss = self.loss(data.y, &weights)?;
-        let bounds = self.allowed();
-        let penalty = self.penalty(bounds.as_deref())?;
-        let value = |w: &[T]| spm_linalg::Prox::value(&penalty, w);
-        let n = T::of_usize(data.y.len());
-        let mut state = State::new(&*loss, data.x, self.fit_intercept);
-        state.fit_intercept_alone(self, &weights);
-        let objective_at_zero = state.value;
-        let scale = objective_at_zero - self.saturated(data.y, &weights);
-        let bound = self.tol * scale.max(T::epsilon() * objective_at_zero.abs());
-        let mut certificate = self.certificate(&state, &penalty);
-        let (mut status, mut iter, mut flat) = (Status::MaxIterations, 0, 0);
-        while certificate.gap() > bound && iter < self.max_iter {
-            iter += 1;
-            let (h, z) = state.model(self, data.y, &weights);
-            let total = vecops::sum(&h);
-            // 1/(2n) Σ h (z − p)² + alpha g: with weights that sum to n, alpha is n/Σh as large.
-            let inner = (T::of(0.1) * certificate.gap() / scale.max(T::epsilon())).min(T::of(1e-3));
-            let mut model = self.least_squares().tol((T::of(1e-2) * inner).max(T::of(4.0) * T::epsilon()));
-            model.alpha = self.alpha * n / total;
-            let step = model.fit(Xy::new(data.x, &z).sample_weight(&h))?;
-            let before = state.value + value(&state.coef);
-            let (from, from_intercept) = (state.coef.clone(), state.intercept);
-            let mut moved = false;
-            for halving in 0..HALVINGS {
-                let share = T::of(0.5).powi(halving);
-                for ((w, &a), &b) in state.coef.iter_mut().zip(&from).zip(&step.coef) {
-                    *w = if halving == 0 { b } else { a + share * (b - a) };
-                }
-                state.intercept = from_intercept + share * (step.intercept - from_intercept);
-                state.evaluate();
-                state.fit_intercept_alone(self, &weights);
-                let here = state.value + value(&state.coef);
-                if here < before {
-                    moved = true;
-                    break;
-                }
-                // The objective is flat to rounding well before the gap, which is of first order, closes.
-                if halving == 0 && flat < FLAT && here <= before + T::of(8.0) * T::epsilon() * before.abs() {
-                    flat += 1;
-                    moved = true;
-                    break;
-                }
-            }
-            if !moved {
-                state.coef = from;
-                state.intercept = from_intercept;
-                state.evaluate();
-            }
-            let here = self.certificate(&state, &penalty);
-            certificate = Certificate::new(here.primal, here.dual.max(certificate.dual));
-            if !moved {
-                break;
-            }
-        }
-        if certificate.gap() <= bound {
-            status = Status::Converged;
-        }
-        Ok(FittedGlm {
-            family: self.family,
-            coef: state.coef,
-            intercept: state.intercept,
-            alpha: self.alpha,
-            objective_at_zero,
-            certificate,
-            explained: if scale > T::zero() { (objective_at_zero - state.value) / scale } else { T::zero() },
-            status,
-            iterations: iter,
-        })
-    }
+/// Proximal Newton: each step solves a reweighted least-squares problem and goes towards its solution.
+#[derive(Debug)]
+struct ProximalNewton<'a, T: Scalar> {
+    glm: &'a SparseGlm<T>,
+    y: &'a [T],
+    weights: &'a [T],
+    penalty: FeaturePenalty<'a, T>,
+    state: State<'a, T>,
+    /// What the loss at `w = 0` is above its least value.
+    scale: T,
+    /// Of the state, with the best bound so far.
+    certificate: Certificate<T>,
+    iter: usize,
+    /// The share of the last step that was taken; after 0 there is none better.
+    share: T,
+    /// Whole steps taken although the objective did not tell whether they help.
+    flat: usize,
 }
 
-impl<T: Scalar> SparseGlm<T> {
+impl<T: Scalar> ProximalNewton<'_, T> {
+    /// The objective of the state.
+    fn objective(&self) -> T {
+        self.state.value + spm_linalg::Prox::value(&self.penalty, &self.state.coef)
+    }
+
+    /// Goes from the state towards the given point as far as the objective decreases; returns the share of the way.
+    fn search(&mut self, coef: &[T], intercept: T) -> T {
+        let before = self.objective();
+        let (from, from_intercept) = (self.state.coef.clone(), self.state.intercept);
+        for halving in 0..HALVINGS {
+            let share = T::of(0.5).powi(halving);
+            for ((w, &a), &b) in self.state.coef.iter_mut().zip(&from).zip(coef) {
+                *w = if halving == 0 { b } else { a + share * (b - a) };
+            }
+            self.state.intercept = from_intercept + share * (intercept - from_intercept);
+            self.state.evaluate();
+            self.state.fit_intercept_alone(self.glm, self.weights);
+            let here = self.objective();
+            if here < before {
+                return share;
+            }
+            // The objective is flat to rounding well before the gap, which is of first order, closes.
+            let same = here <= before + T::of(8.0) * T::epsilon() * before.abs();
+            if halving == 0 && self.flat < FLAT && same {
+                self.flat += 1;
+                return share;
+            }
+        }
+        self.state.coef = from;
+        self.state.intercept = from_intercept;
+        self.state.evaluate();
+        T::zero()
+    }
+
     /// Objective and dual value at the state.
-    fn certificate(&self, state: &State<'_, T>, penalty: &FeaturePenalty<'_, T>) -> Certificate<T> {
-        let mut theta = state.slope.clone();
-        if self.fit_intercept {
+    fn certify(&self) -> Certificate<T> {
+        let mut theta = self.state.slope.clone();
+        if self.glm.fit_intercept {
             // The heavier side shrinks towards 0, which keeps every entry in the domain of the conjugate.
             let up: T = theta.iter().filter(|v| **v > T::zero()).copied().sum();
             let down: T = -theta.iter().filter(|v| **v < T::zero()).copied().sum::<T>();
@@ -498,8 +471,47 @@ impl<T: Scalar> SparseGlm<T> {
                 }
             }
         }
-        let dual = duality_gap_at(state.loss, &state.x, penalty, &state.coef, &theta).dual;
-        Certificate::new(state.value + spm_linalg::Prox::value(penalty, &state.coef), dual)
+        let State { loss, x, coef, .. } = &self.state;
+        Certificate::new(self.objective(), duality_gap_at(*loss, x, &self.penalty, coef, &theta).dual)
+    }
+}
+
+impl<T: Scalar> Iteration<T> for ProximalNewton<'_, T> {
+    fn step(&mut self) -> Result<(), SolveError> {
+        self.iter += 1;
+        let (h, z) = self.state.model(self.glm, self.y, self.weights);
+        let n = T::of_usize(self.y.len());
+        // 1/(2n) Σ h (z − p)² + alpha g: with weights that sum to n, alpha is n/Σh as large.
+        let inner = (T::of(0.1) * self.certificate.gap() / self.scale.max(T::epsilon())).min(T::of(1e-3));
+        let mut model = self.glm.least_squares().tol((T::of(1e-2) * inner).max(T::of(4.0) * T::epsilon()));
+        model.alpha = self.glm.alpha * n / vecops::sum(&h);
+        let step = model.fit(Xy::new(self.state.x, &z).sample_weight(&h)).map_err(|e| match e {
+            ModelError::Linalg(e) => e.into(),
+            ModelError::Solve(e) => e,
+            _ => SolveError::Diverged { iter: self.iter },
+        })?;
+        self.share = self.search(&step.coef, step.intercept);
+        let here = self.certify();
+        self.certificate = Certificate::new(here.primal, here.dual.max(self.certificate.dual));
+        Ok(())
+    }
+
+    fn progress(&self) -> Progress<T> {
+        let at = Progress::new(self.iter, self.share).objective(self.certificate.primal);
+        at.gap(self.certificate.gap())
+    }
+
+    fn iterate(&self) -> &[T] {
+        &self.state.coef
+    }
+}
+
+impl<T: Scalar> Fit<Xy<'_, T>> for SparseGlm<T> {
+    type Fitted = FittedGlm<T>;
+    type Error = ModelError;
+
+    fn fit(&self, data: Xy<'_, T>) -> Result<FittedGlm<T>, ModelError> {
+        self.fit_with(data, FitControl::default())
     }
 }
 
@@ -522,35 +534,13 @@ pub struct FittedGlm<T> {
     pub certificate: Certificate<T>,
     /// The share of the deviance that is explained: 1 minus the loss above its least value, divided by the same at `w = 0`.
     pub explained: T,
-    /// Why the fit stopped.
-    pub status: Status,
-    /// Reweighted problems solved.
-    pub iterations: usize,
+    /// How the fit ended; its iterations are reweighted problems.
+    pub report: Report<T>,
 }
 
+certified!(FittedGlm);
+
 impl<T: Scalar> FittedGlm<T> {
-    /// The objective at the solution.
-    pub fn objective(&self) -> T {
-        self.certificate.primal
-    }
-
-    /// The absolute duality gap: no coefficients have an objective lower by more than this.
-    pub fn gap(&self) -> T {
-        self.certificate.gap()
-    }
-
-    /// Turns a fit that did not reach its tolerance into an error.
-    ///
-    /// # Errors
-    /// [`ModelError::NotConverged`].
-    pub fn require_converged(self) -> Result<Self, ModelError> {
-        if self.status.is_converged() {
-            Ok(self)
-        } else {
-            Err(ModelError::NotConverged { status: self.status, gap: self.gap().as_f64() })
-        }
-    }
-
     /// How many features are selected.
     pub fn nnz(&self) -> usize {
         self.coef.iter().filter(|w| **w != T::zero()).count()

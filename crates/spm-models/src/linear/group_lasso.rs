@@ -5,7 +5,7 @@ use spm_linalg::{LinearOperator, Scalar, check};
 
 use super::blocks::BlockProblem;
 use super::prepared::Prepared;
-use super::{FitControl, FittedLinear, default_tol};
+use super::{FitControl, FittedLinear, default_tol, setters};
 use crate::{Fit, ModelError, Xy};
 
 /// The group Lasso, and with `l1_ratio` the sparse group Lasso: whole groups of features enter together.
@@ -92,40 +92,7 @@ impl<T: Scalar> GroupLasso<T> {
         self
     }
 
-    /// Sets the share of the L1 norm.
-    #[must_use]
-    pub fn l1_ratio(mut self, l1_ratio: T) -> Self {
-        self.l1_ratio = l1_ratio;
-        self
-    }
-
-    /// Sets whether an intercept is fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets whether columns are scaled to unit deviation.
-    #[must_use]
-    pub fn standardize(mut self, standardize: bool) -> Self {
-        self.standardize = standardize;
-        self
-    }
-
-    /// Sets the tolerance, relative to the objective at zero.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the iteration limit.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
+    setters!(l1_ratio, fit_intercept, standardize, tol, max_iter);
 
     /// Fits under limits and before an onlooker.
     ///

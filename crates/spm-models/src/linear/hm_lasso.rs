@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use spm_linalg::factor::Cholesky;
 use spm_linalg::{Scalar, check};
-use spm_solvers::{Certificate, Control, Iteration, Progress, QuadraticL1, Report, Status, StopRule, run};
+use spm_solvers::{Certificate, Control, Iteration, Progress, QuadraticL1, Report, StopRule, run};
 
-use super::model::predict_into;
 use super::pairwise::{Nearest, Pairwise, nearest};
-use super::{default_tol, prepared};
-use crate::{Design, Fit, ModelError, Predict, Score, Xy};
+use super::problem::Units;
+use super::{certified, default_tol, predicts, prepared, setters};
+use crate::{Design, Fit, ModelError, Xy};
 
 /// A minimum that explains more than this many times all of `y` is no estimate.
 const ABSURD: f64 = 2.0;
@@ -28,11 +28,11 @@ pub enum CovarianceNorm {
 /// The Lasso with missing values in `X`, by a weighted positive definite estimate of the covariance (HMLasso).
 ///
 /// NaN in `X` means missing. Two convex problems, each with its certificate. First, with `S_jk` the covariance of features
-/// `j` and `k` over the rows where both are there, `R_jk` the share of those rows, and `floor > 0`,
+/// `j` and `k` over the rows where both are there, `R_jk` the share of those rows, and `f > 0`,
 /// $$\hat\Sigma = \arg\min_{\Sigma \succeq f I} \tfrac12 \sum_{jk} \bigl(R_{jk}^{a} (\Sigma_{jk} - S_{jk})\bigr)^2,$$
 /// then, with `rho_j` the covariance of feature `j` and `y` over the rows where the feature is there,
 /// $$\min_w \tfrac12 w^\top \hat\Sigma w - \rho^\top w + \alpha \sum_j v_j |w_j|.$$
-/// In plain text: `argmin 1/2 sum (R_jk^a (Sigma_jk - S_jk))^2 subject to Sigma - floor I psd`, then
+/// In plain text: `argmin 1/2 sum (R_jk^a (Sigma_jk - S_jk))^2 subject to Sigma - f I psd`, then
 /// `min 1/2 w'Sigma w - rho'w + alpha sum_j v_j |w_j|`. With nothing missing this is the Lasso, up to the constant
 /// `½ Σ (y − ȳ)²/n` in the objective and, where p > n, the floor. Pairs that never occur together have no weight whatever `a` is.
 ///
@@ -46,7 +46,7 @@ pub enum CovarianceNorm {
 /// | `alpha` | – | finite, `>= 0` | regularisation strength; from [`alpha_max`](Self::alpha_max) on, every penalised coefficient is 0 |
 /// | `weight_power` | 1 | finite, `>= 0` | `a`: 0 weighs all pairs alike (CoCoLasso), ½ by the standard error, 1 by the number of rows |
 /// | `norm` | Frobenius | | [`CovarianceNorm::Max`] is the norm of the CoCoLasso |
-/// | `floor` | 1e-8 | finite, `> 0` | smallest eigenvalue of the covariance, in its units (relative to the variances if `standardize`) |
+/// | `floor` | 1e-8 | finite, `> 0` | smallest eigenvalue of the covariance as a share of the largest variance: `f` is this times `max_j S_jj` |
 /// | `fit_intercept` | true | | centre every column by the mean of its observed values |
 /// | `standardize` | false | | penalise the coefficients of columns of unit observed deviation |
 /// | `penalty_weights` | none | `>= 0`, length p | factor of the penalty of each feature; 0 = unpenalised |
@@ -77,7 +77,7 @@ pub struct HmLasso<T = f64> {
     pub weight_power: T,
     /// The norm in which the covariance is nearest.
     pub norm: CovarianceNorm,
-    /// Smallest eigenvalue of the covariance.
+    /// Smallest eigenvalue of the covariance as a share of the largest variance.
     pub floor: T,
     /// Fit an intercept (unpenalised).
     pub fit_intercept: bool,
@@ -125,40 +125,14 @@ impl<T: Scalar> HmLasso<T> {
         self
     }
 
-    /// Sets the smallest eigenvalue of the covariance.
+    /// Sets the smallest eigenvalue of the covariance as a share of the largest variance.
     #[must_use]
     pub fn floor(mut self, floor: T) -> Self {
         self.floor = floor;
         self
     }
 
-    /// Sets whether an intercept is fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets whether columns are scaled to unit deviation.
-    #[must_use]
-    pub fn standardize(mut self, standardize: bool) -> Self {
-        self.standardize = standardize;
-        self
-    }
-
-    /// Sets the penalty factors of the features.
-    #[must_use]
-    pub fn penalty_weights(mut self, weights: Vec<T>) -> Self {
-        self.penalty_weights = Some(weights);
-        self
-    }
-
-    /// Sets the tolerance of the regression.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
+    setters!(fit_intercept, standardize, penalty_weights, tol, max_iter);
 
     /// Sets the tolerance of the covariance.
     #[must_use]
@@ -167,19 +141,12 @@ impl<T: Scalar> HmLasso<T> {
         self
     }
 
-    /// Sets the iteration limit.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
-
     /// The smallest `alpha` for which every coefficient is 0: `max |rho_j| / v_j`.
     ///
     /// # Errors
     /// As [`fit`](Fit::fit); [`ModelError::Unsupported`] with unpenalised features.
     pub fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
-        let moments = self.moments(data)?;
+        let moments = self.moments(data, None)?;
         let v = |j: usize| self.penalty_weights.as_ref().map_or(T::one(), |v| v[j]);
         if (0..moments.with_y.len()).any(|j| v(j) == T::zero()) {
             let what = "unpenalised features";
@@ -188,7 +155,12 @@ impl<T: Scalar> HmLasso<T> {
         Ok(moments.with_y.iter().enumerate().fold(T::zero(), |m, (j, r)| m.max(r.abs() / v(j))))
     }
 
-    fn moments(&self, data: Xy<'_, T>) -> Result<Pairwise<T>, ModelError> {
+    /// The moments of the data; about the means and in the units of others where those are given.
+    pub(super) fn moments(
+        &self,
+        data: Xy<'_, T>,
+        about: Option<&Units<T>>,
+    ) -> Result<Pairwise<T>, ModelError> {
         check::non_negative("alpha", self.alpha)?;
         check::non_negative("weight_power", self.weight_power)?;
         check::positive("floor", self.floor)?;
@@ -214,38 +186,34 @@ impl<T: Scalar> HmLasso<T> {
         if let Some(k) = all.iter().position(|v| v.is_infinite()) {
             return Err(spm_linalg::LinalgError::NonFiniteAt { what: "X", row: k % n, col: k / n }.into());
         }
-        Pairwise::new(&all, n, p, data.y, weights.as_deref(), self.fit_intercept, self.standardize)
+        let weights = weights.as_deref();
+        match about {
+            Some(units) => Ok(Pairwise::about(units.clone(), &all, data.y, weights)),
+            None => Pairwise::new(&all, p, data.y, weights, self.fit_intercept, self.standardize),
+        }
     }
-}
 
-impl<T: Scalar> Fit<Xy<'_, T>> for HmLasso<T> {
-    type Fitted = FittedHmLasso<T>;
-    type Error = ModelError;
-
-    /// # Errors
-    /// [`ModelError::Linalg`] for options outside their range, lengths that disagree, a column without any value, an infinity in
-    /// `X`, a NaN in `y`; [`ModelError::Unsupported`] for a sparse `X`. Not converging is a status of the result.
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedHmLasso<T>, ModelError> {
-        let moments = self.moments(data)?;
+    /// The first problem: the nearest covariance.
+    pub(super) fn estimate(&self, moments: Pairwise<T>) -> Result<Estimate<T>, ModelError> {
         let p = moments.with_y.len();
         let weight = |r: T| if r == T::zero() { T::zero() } else { r.powf(self.weight_power) };
         let weights: Vec<T> = moments.share.iter().map(|&r| weight(r)).collect();
-        let Nearest { matrix: covariance, certificate: covariance_certificate, report: covariance_report } =
-            nearest(
-                &moments.covariance,
-                &weights,
-                p,
-                self.floor,
-                self.norm,
-                self.covariance_tol,
-                self.max_iter,
-            )?;
+        let largest = moments.covariance.iter().step_by(p + 1).copied().fold(T::zero(), T::max);
+        let floor = if largest > T::zero() { self.floor * largest } else { self.floor };
+        let s = &moments.covariance;
+        let nearest = nearest(s, &weights, p, floor, self.norm, self.covariance_tol, self.max_iter)?;
+        let bounded = proven_bound(&nearest.matrix, p, floor)?;
+        Ok(Estimate { moments, nearest, bounded })
+    }
 
+    /// The second problem at the strength `alpha`.
+    pub(super) fn solve(&self, estimate: &Estimate<T>, alpha: T) -> Result<Solved<T>, ModelError> {
+        let Estimate { moments, nearest, bounded } = estimate;
+        let (p, covariance) = (moments.with_y.len(), &nearest.matrix);
         let lambda: Vec<T> = match &self.penalty_weights {
-            Some(v) => v.iter().map(|&v| self.alpha * v).collect(),
-            None => vec![self.alpha; p],
+            Some(v) => v.iter().map(|&v| alpha * v).collect(),
+            None => vec![alpha; p],
         };
-        let bounded = proven_bound(&covariance, p, self.floor)?;
         let (mut lift, mut elapsed) = (bounded.lift, Duration::ZERO);
         let mut stop = Sound {
             tol: self.tol * moments.objective_at_zero,
@@ -268,17 +236,48 @@ impl<T: Scalar> Fit<Xy<'_, T>> for HmLasso<T> {
             lift = (T::of(2.0) * lift).max(T::of(2.0) * bounded.mu);
         };
         report.elapsed = elapsed;
+        if !nearest.report.status.is_converged() {
+            report.status = nearest.report.status;
+        }
         let primal = report.last.objective.unwrap_or_else(T::nan);
         let certificate = Certificate::new(primal, primal - report.last.gap.unwrap_or_else(T::infinity));
+        Ok(Solved { w, certificate, report, lift })
+    }
+}
+
+/// What the first problem gives.
+#[derive(Debug)]
+pub(super) struct Estimate<T> {
+    pub(super) moments: Pairwise<T>,
+    pub(super) nearest: Nearest<T>,
+    bounded: Bounded<T>,
+}
+
+/// What the second problem gives.
+#[derive(Debug)]
+pub(super) struct Solved<T> {
+    /// In the units of the moments.
+    pub(super) w: Vec<T>,
+    pub(super) certificate: Certificate<T>,
+    /// Not converged if the covariance is not.
+    pub(super) report: Report<T>,
+    lift: T,
+}
+
+impl<T: Scalar> Fit<Xy<'_, T>> for HmLasso<T> {
+    type Fitted = FittedHmLasso<T>;
+    type Error = ModelError;
+
+    /// # Errors
+    /// [`ModelError::Linalg`] for options outside their range, lengths that disagree, a column without any value, an infinity in
+    /// `X`, a NaN in `y`; [`ModelError::Unsupported`] for a sparse `X`. Not converging is a status of the result.
+    fn fit(&self, data: Xy<'_, T>) -> Result<FittedHmLasso<T>, ModelError> {
+        let estimate = self.estimate(self.moments(data, None)?)?;
+        let Solved { w, certificate, report, lift } = self.solve(&estimate, self.alpha)?;
+        let Estimate { moments, nearest, .. } = estimate;
+        let (nonzeros, intercept) = moments.units.undo(&w);
         let mut coef = w;
-        let mut intercept = moments.y_mean;
-        for ((w, &m), &s) in coef.iter_mut().zip(&moments.means).zip(&moments.scales) {
-            *w /= s;
-            intercept -= *w * m;
-        }
-        if !covariance_report.status.is_converged() {
-            report.status = covariance_report.status;
-        }
+        nonzeros.into_iter().for_each(|(j, w)| coef[j] = w);
         Ok(FittedHmLasso {
             coef,
             intercept,
@@ -286,10 +285,10 @@ impl<T: Scalar> Fit<Xy<'_, T>> for HmLasso<T> {
             objective_at_zero: moments.objective_at_zero,
             certificate,
             report,
-            covariance,
+            covariance: nearest.matrix,
             lift,
-            covariance_certificate,
-            covariance_report,
+            covariance_certificate: nearest.certificate,
+            covariance_report: nearest.report,
         })
     }
 }
@@ -314,6 +313,7 @@ impl<T: Scalar> StopRule<T> for Sound<T> {
 }
 
 /// What rounding takes to make `A + lift I − mu I` positive definite.
+#[derive(Debug)]
 struct Bounded<T> {
     lift: T,
     mu: T,
@@ -335,7 +335,8 @@ fn proven_bound<T: Scalar>(a: &[T], p: usize, floor: T) -> Result<Bounded<T>, Mo
     }
 }
 
-/// A Lasso fitted to data with missing values, with proof of how well both of its problems were solved.
+/// A Lasso fitted to data with missing values, with proof of how well both of its problems were solved. It predicts for rows without
+/// missing values.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 #[must_use = "a fit says whether it converged: see `status` or `require_converged`"]
@@ -362,45 +363,5 @@ pub struct FittedHmLasso<T> {
     pub covariance_report: Report<T>,
 }
 
-impl<T: Scalar> FittedHmLasso<T> {
-    /// The objective `½ wᵀΣw − ρᵀw + alpha Σ v|w|` at the solution: 0 at `w = 0`.
-    pub fn objective(&self) -> T {
-        self.certificate.primal
-    }
-
-    /// The absolute duality gap of the regression.
-    pub fn gap(&self) -> T {
-        self.certificate.gap()
-    }
-
-    /// Why the fit stopped.
-    pub fn status(&self) -> Status {
-        self.report.status
-    }
-
-    /// Turns a fit that did not reach its tolerances into an error.
-    ///
-    /// # Errors
-    /// [`ModelError::NotConverged`].
-    pub fn require_converged(self) -> Result<Self, ModelError> {
-        if self.report.status.is_converged() {
-            Ok(self)
-        } else {
-            Err(ModelError::NotConverged { status: self.report.status, gap: self.gap().as_f64() })
-        }
-    }
-
-    /// How many features are selected.
-    pub fn nnz(&self) -> usize {
-        self.coef.iter().filter(|w| **w != T::zero()).count()
-    }
-}
-
-impl<T: Scalar> Predict<T> for FittedHmLasso<T> {
-    /// For rows without missing values.
-    fn predict_into(&self, x: Design<'_, T>, out: &mut [T]) -> Result<(), ModelError> {
-        predict_into(&self.coef, self.intercept, x, out)
-    }
-}
-
-impl<T: Scalar> Score<T> for FittedHmLasso<T> {}
+certified!(FittedHmLasso);
+predicts!(FittedHmLasso, fit => fit.alpha);

@@ -3,8 +3,8 @@
 use spm_linalg::{Scalar, check};
 use spm_solvers::lars::{Lars, LarsEvent, LarsRule};
 
-use super::LinearModel;
 use super::prepared::Prepared;
+use super::{LinearModel, setters};
 use crate::{Fit, ModelError, Xy};
 
 /// The path of the Lasso over all strengths, or of least-angle regression: exact, knot by knot.
@@ -83,19 +83,7 @@ impl<T: Scalar> LassoLars<T> {
         self
     }
 
-    /// Sets whether an intercept is fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets whether columns are scaled to unit deviation.
-    #[must_use]
-    pub fn standardize(mut self, standardize: bool) -> Self {
-        self.standardize = standardize;
-        self
-    }
+    setters!(fit_intercept, standardize);
 }
 
 /// A point where the path bends.

@@ -3,7 +3,7 @@
 use spm_linalg::Scalar;
 
 use super::problem::Spec;
-use super::{FitControl, FittedLinear, Solver, default_tol};
+use super::{FitControl, FittedLinear, Solver, default_tol, setters};
 use crate::{Design, Fit, ModelError, Xy};
 
 /// The Lasso: least squares with an L1 penalty.
@@ -88,61 +88,7 @@ impl<T: Scalar> Lasso<T> {
         }
     }
 
-    /// Sets whether an intercept is fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets whether columns are scaled to unit deviation.
-    #[must_use]
-    pub fn standardize(mut self, standardize: bool) -> Self {
-        self.standardize = standardize;
-        self
-    }
-
-    /// Sets whether coefficients must be `>= 0`.
-    #[must_use]
-    pub fn positive(mut self, positive: bool) -> Self {
-        self.positive = positive;
-        self
-    }
-
-    /// Sets the tolerance, relative to the objective at zero.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the iteration limit.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
-
-    /// Sets the algorithm.
-    #[must_use]
-    pub fn solver(mut self, solver: Solver) -> Self {
-        self.solver = solver;
-        self
-    }
-
-    /// Sets the penalty factors of the features.
-    #[must_use]
-    pub fn penalty_weights(mut self, weights: Vec<T>) -> Self {
-        self.penalty_weights = Some(weights);
-        self
-    }
-
-    /// Sets the bounds of the coefficients, lower and upper.
-    #[must_use]
-    pub fn bounds(mut self, bounds: Vec<(T, T)>) -> Self {
-        self.bounds = Some(bounds);
-        self
-    }
+    setters!(fit_intercept, standardize, positive, tol, max_iter, solver, penalty_weights, bounds);
 
     /// Checks the options alone.
     ///

@@ -2,10 +2,9 @@
 
 use spm_linalg::{Design, DesignMatrix, LinearOperator, Scalar, check};
 
-use super::{FittedGeneralized, FittedHmLasso, FittedLinear};
 use crate::{ModelError, Predict, Score};
 
-/// A linear model, `prediction = intercept + X coef`: the part of a [`FittedLinear`] that outlives the data.
+/// A linear model, `prediction = intercept + X coef`: the part of a [`FittedLinear`](super::FittedLinear) that outlives the data.
 ///
 /// Every fit of one response becomes one by `from` (the Lasso, group Lasso, SLOPE, MCP and SCAD, generalized and missing-value
 /// Lasso, OMP); a point of a path by [`FittedPath::model`](super::FittedPath::model) or
@@ -43,24 +42,6 @@ impl<T: Scalar> LinearModel<T> {
         check::finite("intercept", &[self.intercept])?;
         check::non_negative("alpha", self.alpha)?;
         Ok(())
-    }
-}
-
-impl<T: Scalar> From<FittedLinear<T>> for LinearModel<T> {
-    fn from(fit: FittedLinear<T>) -> Self {
-        Self { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha }
-    }
-}
-
-impl<T: Scalar> From<FittedGeneralized<T>> for LinearModel<T> {
-    fn from(fit: FittedGeneralized<T>) -> Self {
-        Self { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha }
-    }
-}
-
-impl<T: Scalar> From<FittedHmLasso<T>> for LinearModel<T> {
-    fn from(fit: FittedHmLasso<T>) -> Self {
-        Self { coef: fit.coef, intercept: fit.intercept, alpha: fit.alpha }
     }
 }
 

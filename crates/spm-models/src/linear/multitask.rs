@@ -2,12 +2,12 @@
 
 use spm_linalg::penalty::GroupL2;
 use spm_linalg::{Design, LinearOperator, Scalar, check};
-use spm_solvers::{Certificate, Report, Status};
+use spm_solvers::{Certificate, Report};
 
 use super::blocks::BlockProblem;
 use super::model::predict_into;
 use super::prepared::Prepared;
-use super::{FitControl, default_tol};
+use super::{FitControl, certified, default_tol, setters};
 use crate::{Fit, ModelError};
 
 /// A design matrix with several responses, for models that fit them together.
@@ -107,40 +107,7 @@ impl<T: Scalar> MultiTaskLasso<T> {
         }
     }
 
-    /// Sets whether intercepts are fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets whether columns are scaled to unit deviation.
-    #[must_use]
-    pub fn standardize(mut self, standardize: bool) -> Self {
-        self.standardize = standardize;
-        self
-    }
-
-    /// Sets the penalty factors of the features.
-    #[must_use]
-    pub fn penalty_weights(mut self, weights: Vec<T>) -> Self {
-        self.penalty_weights = Some(weights);
-        self
-    }
-
-    /// Sets the tolerance, relative to the objective at zero.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the iteration limit.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
+    setters!(fit_intercept, standardize, penalty_weights, tol, max_iter);
 
     /// Fits under limits and before an onlooker.
     ///
@@ -242,33 +209,6 @@ impl<T: Scalar> FittedMultiTask<T> {
             .filter(|&j| self.coef.iter().skip(j).step_by(self.n_features).any(|v| *v != T::zero()))
     }
 
-    /// The objective at the solution.
-    pub fn objective(&self) -> T {
-        self.certificate.primal
-    }
-
-    /// The absolute duality gap: no coefficients have an objective lower by more than this.
-    pub fn gap(&self) -> T {
-        self.certificate.gap()
-    }
-
-    /// Why the solver stopped.
-    pub fn status(&self) -> Status {
-        self.report.status
-    }
-
-    /// Turns a fit that did not reach its tolerance into an error.
-    ///
-    /// # Errors
-    /// [`ModelError::NotConverged`].
-    pub fn require_converged(self) -> Result<Self, ModelError> {
-        if self.report.status.is_converged() {
-            Ok(self)
-        } else {
-            Err(ModelError::NotConverged { status: self.report.status, gap: self.gap().as_f64() })
-        }
-    }
-
     /// Predictions for the rows of `x`, n × t, column by column.
     ///
     /// # Errors
@@ -277,6 +217,8 @@ impl<T: Scalar> FittedMultiTask<T> {
         predict_each(&self.coef, &self.intercept, x)
     }
 }
+
+certified!(FittedMultiTask);
 
 /// Predictions for each target, column by column.
 fn predict_each<T: Scalar>(coef: &[T], intercept: &[T], x: Design<'_, T>) -> Result<Vec<T>, ModelError> {

@@ -2,15 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use spm_linalg::{Design, LinearOperator, Scalar, Workspace, check, vecops};
+use spm_linalg::{LinearOperator, Scalar, Workspace, check, vecops};
 use spm_solvers::omp::{ErrorBound, Omp};
 use spm_solvers::{Control, Iteration, Progress, Report, Status, run};
 
-use super::model::predict_into;
 use super::prepared::Prepared;
-use super::problem::Units;
-use super::{FitControl, LinearModel};
-use crate::{Fit, ModelError, Predict, Score, Xy};
+use super::{FitControl, LinearModel, ended, predicts, setters};
+use crate::{Fit, ModelError, Xy};
 
 /// Least squares on at most `k` features, which are chosen greedily: best-subset regression by orthogonal matching pursuit.
 ///
@@ -75,19 +73,7 @@ impl<T: Scalar> OmpRegression<T> {
         self
     }
 
-    /// Sets whether an intercept is fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets whether columns are scaled to unit deviation.
-    #[must_use]
-    pub fn standardize(mut self, standardize: bool) -> Self {
-        self.standardize = standardize;
-        self
-    }
+    setters!(fit_intercept, standardize);
 
     /// Fits under limits and before an onlooker.
     ///
@@ -101,8 +87,7 @@ impl<T: Scalar> OmpRegression<T> {
         let prepared = Prepared::new(data.x, data.sample_weight, self.fit_intercept, self.standardize)?;
         let (y, mean) = prepared.response(data.y);
         let (n, p, c) = (prepared.rows(), prepared.columns(), prepared.curvature());
-        let units =
-            Units { means: prepared.view.means().to_vec(), scales: prepared.view.scales().to_vec(), mean };
+        let units = prepared.units(mean);
         let mut omp = Omp::new(&prepared.view, &y, self.k)?;
         let mut steps: Vec<OmpStep<T>> = Vec::new();
         let mut outer = ctl.observer;
@@ -212,33 +197,15 @@ impl<T: Scalar> FittedOmp<T> {
     /// The model with the first `k` features; with all of them if there are fewer.
     ///
     /// # Errors
-    /// [`ModelError::Linalg`] if a coefficient is not finite.
-    ///
-    /// # Panics
-    /// If `k` is 0 or there are no features.
+    /// [`ModelError::Linalg`] if `k` is 0 or a coefficient is not finite.
     pub fn model(&self, k: usize) -> Result<LinearModel<T>, ModelError> {
-        let step = &self.steps[k.min(self.steps.len()) - 1];
+        check::non_empty("k", k)?;
+        let Some(step) = self.steps.get(k - 1) else { return Ok(self.clone().into()) };
         let mut coef = vec![T::zero(); self.coef.len()];
         step.nonzeros.iter().for_each(|&(j, w)| coef[j] = w);
         LinearModel::new(coef, step.intercept, T::zero())
     }
-
-    /// How the pursuit ended.
-    pub fn status(&self) -> Status {
-        self.report.status
-    }
 }
 
-impl<T: Scalar> From<FittedOmp<T>> for LinearModel<T> {
-    fn from(fit: FittedOmp<T>) -> Self {
-        Self { coef: fit.coef, intercept: fit.intercept, alpha: T::zero() }
-    }
-}
-
-impl<T: Scalar> Predict<T> for FittedOmp<T> {
-    fn predict_into(&self, x: Design<'_, T>, out: &mut [T]) -> Result<(), ModelError> {
-        predict_into(&self.coef, self.intercept, x, out)
-    }
-}
-
-impl<T: Scalar> Score<T> for FittedOmp<T> {}
+ended!(FittedOmp, fit => fit.objective);
+predicts!(FittedOmp, fit => T::zero());

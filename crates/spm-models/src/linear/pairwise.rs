@@ -4,15 +4,16 @@ use spm_linalg::factor::SelfAdjointEvd;
 use spm_linalg::operator::{Diagonal, Identity};
 use spm_linalg::penalty::Linf;
 use spm_linalg::set::Psd;
-use spm_linalg::{LinearOperator, Prox, Scalar, Workspace, calculus::Translated, check, vecops};
+use spm_linalg::{LinalgError, LinearOperator, Prox, Scalar, Workspace, calculus::Translated, check, vecops};
 use spm_solvers::loss::{LossOf, Quadratic};
 use spm_solvers::stop::Gap;
 use spm_solvers::{
     Certificate, Certified, Certify, Composite, Control, Fista, FistaOptions, Iteration, Pdhg, PdhgOptions,
-    Report, Split, Term, run,
+    Progress, Report, SolveError, Split, Term, run,
 };
 
 use super::hm_lasso::CovarianceNorm;
+use super::problem::Units;
 use crate::ModelError;
 
 /// Iterations between evaluations of the gap.
@@ -21,11 +22,8 @@ const STRIDE: usize = 10;
 /// What can be computed from the pairs of values that are both there.
 #[derive(Debug)]
 pub(super) struct Pairwise<T> {
-    /// Means of the observed values of each feature (zeros without an intercept), and of y.
-    pub(super) means: Vec<T>,
-    pub(super) y_mean: T,
-    /// Deviations of the observed values (ones unless standardised).
-    pub(super) scales: Vec<T>,
+    /// Means of the observed values of each feature and of y (zeros without an intercept), deviations (ones unless standardised).
+    pub(super) units: Units<T>,
     /// p × p, 0 where no row has both.
     pub(super) covariance: Vec<T>,
     /// p × p, the share of the weight of the rows that have both.
@@ -40,48 +38,51 @@ impl<T: Scalar> Pairwise<T> {
     /// `x` is n × p, column by column, NaN = missing; the weights are checked.
     pub(super) fn new(
         x: &[T],
-        n: usize,
         p: usize,
         y: &[T],
         weights: Option<&[T]>,
         center: bool,
         scale: bool,
     ) -> Result<Self, ModelError> {
+        let n = y.len();
         let w = |i: usize| weights.map_or(T::one(), |w| w[i]);
         let total: T = (0..n).map(w).sum();
-        let y_mean = if center { (0..n).map(|i| w(i) * y[i]).sum::<T>() / total } else { T::zero() };
-        let mut z = x.to_vec();
-        let (mut means, mut scales) = (vec![T::zero(); p], vec![T::one(); p]);
-        for (j, column) in z.chunks_exact_mut(n).enumerate() {
-            let seen: T = (0..n).filter(|&i| !column[i].is_nan()).map(w).sum();
-            if seen == T::zero() {
-                let expected = "at least one observed value in every column";
-                return Err(spm_linalg::LinalgError::InvalidParam {
-                    name: "X: column",
-                    expected,
-                    got: j as f64,
-                }
-                .into());
+        let mean = if center { (0..n).map(|i| w(i) * y[i]).sum::<T>() / total } else { T::zero() };
+        let mut units = Units { means: vec![T::zero(); p], scales: vec![T::one(); p], mean };
+        for (j, column) in x.chunks_exact(n).enumerate() {
+            let seen = || (0..n).filter(|&i| !column[i].is_nan());
+            let weight: T = seen().map(w).sum();
+            if weight == T::zero() {
+                let (name, expected) = ("X: column", "at least one observed value in every column");
+                return Err(LinalgError::InvalidParam { name, expected, got: j as f64 }.into());
             }
-            let mean_of = |column: &[T]| {
-                (0..n).filter(|&i| !column[i].is_nan()).map(|i| w(i) * column[i]).sum::<T>() / seen
-            };
+            let mut mean = T::zero();
             if center {
                 // The second pass removes the rounding of the first.
                 for _ in 0..2 {
-                    let mean = mean_of(column);
-                    means[j] += mean;
-                    column.iter_mut().for_each(|v| *v -= mean);
+                    mean += seen().map(|i| w(i) * (column[i] - mean)).sum::<T>() / weight;
                 }
+                units.means[j] = mean;
             }
             if scale {
-                let squares = (0..n).filter(|&i| !column[i].is_nan()).map(|i| w(i) * column[i] * column[i]);
-                let deviation = (squares.sum::<T>() / seen).sqrt();
-                if deviation > T::of(4.0) * T::epsilon() * means[j].abs() {
-                    scales[j] = deviation;
-                    column.iter_mut().for_each(|v| *v /= deviation);
+                let squares = seen().map(|i| w(i) * (column[i] - mean) * (column[i] - mean));
+                let deviation = (squares.sum::<T>() / weight).sqrt();
+                if deviation > T::of(4.0) * T::epsilon() * mean.abs() {
+                    units.scales[j] = deviation;
                 }
             }
+        }
+        Ok(Self::about(units, x, y, weights))
+    }
+
+    /// The moments about means and in units from elsewhere: zeros for columns without any value.
+    pub(super) fn about(units: Units<T>, x: &[T], y: &[T], weights: Option<&[T]>) -> Self {
+        let (n, p) = (y.len(), units.means.len());
+        let w = |i: usize| weights.map_or(T::one(), |w| w[i]);
+        let total: T = (0..n).map(w).sum();
+        let mut z = x.to_vec();
+        for ((column, &mean), &scale) in z.chunks_exact_mut(n).zip(&units.means).zip(&units.scales) {
+            column.iter_mut().for_each(|v| *v = (*v - mean) / scale);
         }
         // Missing values become zeros of no weight.
         let observed: Vec<T> = z.iter().map(|v| if v.is_nan() { T::zero() } else { T::one() }).collect();
@@ -92,7 +93,7 @@ impl<T: Scalar> Pairwise<T> {
             |column: &[T]| -> Vec<T> { column.iter().enumerate().map(|(i, &v)| w(i) * v).collect() };
         let (mut covariance, mut share) = (vec![T::zero(); p * p], vec![T::zero(); p * p]);
         let mut with_y = vec![T::zero(); p];
-        let response: Vec<T> = y.iter().map(|&v| v - y_mean).collect();
+        let response: Vec<T> = y.iter().map(|&v| v - units.mean).collect();
         for j in 0..p {
             let (zj, oj) = (weighted(&z[j * n..(j + 1) * n]), weighted(&observed[j * n..(j + 1) * n]));
             for k in 0..=j {
@@ -105,11 +106,14 @@ impl<T: Scalar> Pairwise<T> {
                 share[j * p + k] = pairs / total;
                 share[k * p + j] = pairs / total;
             }
-            with_y[j] = vecops::dot(&zj, &response) / vecops::sum(&oj);
+            let seen = vecops::sum(&oj);
+            if seen > T::zero() {
+                with_y[j] = vecops::dot(&zj, &response) / seen;
+            }
         }
         let objective_at_zero =
             T::of(0.5) * (0..n).map(|i| w(i) * response[i] * response[i]).sum::<T>() / total;
-        Ok(Self { means, y_mean, scales, covariance, share, with_y, objective_at_zero })
+        Self { units, covariance, share, with_y, objective_at_zero }
     }
 }
 
@@ -183,6 +187,39 @@ impl<T: Scalar> Certify<T> for Judge<'_, T> {
     }
 }
 
+/// The primal-dual method with the best point and the best bound so far, from its multipliers, judged now and then.
+struct Judged<'a, 'j, T: Scalar> {
+    solver: Pdhg<'a, T>,
+    judge: &'a mut Judge<'j, T>,
+    best: Certificate<T>,
+    matrix: Vec<T>,
+}
+
+impl<T: Scalar> Iteration<T> for Judged<'_, '_, T> {
+    fn step(&mut self) -> Result<(), SolveError> {
+        self.solver.step()?;
+        if self.solver.progress().iter.is_multiple_of(STRIDE) {
+            // Wu is the multiplier with the opposite sign: W∘(A − S) pulls, the cone holds.
+            self.judge.outer = Some(self.solver.dual().to_vec());
+            let here = self.judge.certify(self.solver.iterate());
+            if here.primal < self.best.primal {
+                self.matrix.copy_from_slice(self.solver.iterate());
+            }
+            self.best = Certificate::new(self.best.primal.min(here.primal), self.best.dual.max(here.dual));
+        }
+        Ok(())
+    }
+
+    fn progress(&self) -> Progress<T> {
+        let at = self.solver.progress();
+        Progress::new(at.iter, at.residual).objective(self.best.primal).gap(self.best.gap())
+    }
+
+    fn iterate(&self) -> &[T] {
+        &self.matrix
+    }
+}
+
 /// Minimises the distance from `s` in the given norm over the matrices with eigenvalues at least `floor`.
 ///
 /// The squared Frobenius norm by accelerated projected gradients, the maximum norm by the primal-dual method.
@@ -220,33 +257,11 @@ pub(super) fn nearest<T: Scalar>(
             let k = Diagonal::new(weights.to_vec())?;
             let terms = [Term::new(&h, &k)?];
             let split = Split::new(k.ncols(), &terms)?.prox(&cone)?;
-            let mut solver = Pdhg::new(split, &start, &PdhgOptions::default())?;
-            let mut best = judge.certify(&start);
-            let mut matrix = start;
-            let mut report = None;
-            let mut done = 0;
-            while report.is_none() {
-                let burst = STRIDE.min(max_iter - done).max(1);
-                let mut never = spm_solvers::stop::Never;
-                let mut r = run(&mut solver, Control::new(burst, &mut never))?;
-                done += burst;
-                // Wu is the multiplier with the opposite sign: W∘(A − S) pulls, the cone holds.
-                judge.outer = Some(solver.dual().to_vec());
-                let here = judge.certify(solver.iterate());
-                if here.primal < best.primal {
-                    matrix.copy_from_slice(solver.iterate());
-                }
-                best = Certificate::new(best.primal.min(here.primal), best.dual.max(here.dual));
-                if best.gap() <= stop.tol {
-                    r.status = spm_solvers::Status::Converged;
-                    report = Some(r);
-                } else if done >= max_iter {
-                    report = Some(r);
-                }
-            }
-            let report = report
-                .ok_or(ModelError::Unsupported { solver: "the primal-dual method", what: "no iterations" })?;
-            Ok(Nearest { matrix, certificate: best, report })
+            let solver = Pdhg::new(split, &start, &PdhgOptions::default())?;
+            let best = judge.certify(&start);
+            let mut judged = Judged { solver, judge: &mut judge, best, matrix: start };
+            let report = run(&mut judged, Control::new(max_iter, &mut stop))?;
+            Ok(Nearest { matrix: judged.matrix, certificate: judged.best, report })
         }
     }
 }

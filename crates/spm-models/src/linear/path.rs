@@ -8,7 +8,7 @@ use super::model::LinearModel;
 use super::prepared::normalised;
 use super::problem::{Spec, Units};
 use super::reduced::{Moments, Reduced};
-use super::{ElasticNet, FittedLinear};
+use super::{ElasticNet, FittedLinear, setters};
 use crate::{Design, Fit, ModelError, Xy};
 
 /// The Lasso or elastic net for a whole grid of `alpha`, each solution started from the one before and certified.
@@ -186,57 +186,18 @@ impl<T: Scalar> ElasticNetPath<T> {
         Self::new(ElasticNet::new(T::one(), T::one()))
     }
 
-    /// Sets the grid.
-    #[must_use]
-    pub fn alphas(mut self, alphas: Vec<T>) -> Self {
-        self.alphas = Some(alphas);
-        self
-    }
-
-    /// Sets the length of the grid that is made.
-    #[must_use]
-    pub fn n_alphas(mut self, n_alphas: usize) -> Self {
-        self.n_alphas = n_alphas;
-        self
-    }
-
-    /// Sets the end of the grid that is made.
-    #[must_use]
-    pub fn eps(mut self, eps: T) -> Self {
-        self.eps = eps;
-        self
-    }
+    setters!(alphas, n_alphas, eps);
 
     /// The grid for `data`: the one given, or from `alpha_max` down.
     ///
     /// # Errors
     /// [`ModelError::Linalg`] for options or data out of range.
     pub fn grid(&self, data: Xy<'_, T>) -> Result<Vec<T>, ModelError> {
-        self.validate()?;
-        self.grid_kind().below(|| self.model.alpha_max(data))
+        self.kind()?.below(|| self.model.alpha_max(data))
     }
 
-    fn grid_kind(&self) -> Grid<'_, T> {
-        match &self.alphas {
-            Some(alphas) => Grid::Given(alphas),
-            None => Grid::Geometric { count: self.n_alphas, eps: self.eps },
-        }
-    }
-
-    /// Checks the options of the grid.
-    fn validate(&self) -> Result<(), ModelError> {
-        match &self.alphas {
-            Some(alphas) => {
-                check::non_empty("alphas", alphas.len())?;
-                check::all_non_negative("alphas", alphas)?;
-            }
-            None => {
-                check::non_empty("n_alphas", self.n_alphas)?;
-                check::positive("eps", self.eps)?;
-                check::positive("1 - eps", T::one() - self.eps)?;
-            }
-        }
-        Ok(())
+    fn kind(&self) -> Result<Grid<'_, T>, ModelError> {
+        Grid::new(self.alphas.as_deref(), self.n_alphas, self.eps)
     }
 }
 
@@ -251,7 +212,20 @@ pub(crate) enum Grid<'a, T> {
     },
 }
 
-impl<T: Scalar> Grid<'_, T> {
+impl<'a, T: Scalar> Grid<'a, T> {
+    /// The grid given, or one to be made; checked.
+    pub(super) fn new(alphas: Option<&'a [T]>, count: usize, eps: T) -> Result<Self, ModelError> {
+        if let Some(alphas) = alphas {
+            check::non_empty("alphas", alphas.len())?;
+            check::all_non_negative("alphas", alphas)?;
+            return Ok(Self::Given(alphas));
+        }
+        check::non_empty("n_alphas", count)?;
+        check::positive("eps", eps)?;
+        check::positive("1 - eps", T::one() - eps)?;
+        Ok(Self::Geometric { count, eps })
+    }
+
     fn len(self) -> usize {
         match self {
             Self::Given(alphas) => alphas.len(),
@@ -260,7 +234,7 @@ impl<T: Scalar> Grid<'_, T> {
     }
 
     /// The penalties, where `top` tells the largest that matters.
-    fn below(self, top: impl FnOnce() -> Result<T, ModelError>) -> Result<Vec<T>, ModelError> {
+    pub(super) fn below(self, top: impl FnOnce() -> Result<T, ModelError>) -> Result<Vec<T>, ModelError> {
         match self {
             Self::Given(alphas) => Ok(alphas.to_vec()),
             Self::Geometric { count, eps } => {
@@ -284,8 +258,7 @@ impl<T: Scalar> Fit<Xy<'_, T>> for ElasticNetPath<T> {
         let spec = self.model.spec();
         spec.validate()?;
         spec.validate_for(data.x.ncols())?;
-        self.validate()?;
-        solve(&spec, data, self.grid_kind())
+        solve(&spec, data, self.kind()?)
     }
 }
 

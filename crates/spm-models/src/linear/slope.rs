@@ -10,7 +10,7 @@ use spm_solvers::{
 };
 
 use super::prepared::Prepared;
-use super::{FitControl, FittedLinear, default_tol};
+use super::{FitControl, FittedLinear, default_tol, setters};
 use crate::{Fit, ModelError, Xy};
 
 /// SLOPE: least squares with the sorted L1 norm, which selects and clusters correlated features.
@@ -84,33 +84,7 @@ impl<T: Scalar> Slope<T> {
         Ok((1..=p).map(|j| T::of(quantile(j) / first)).collect())
     }
 
-    /// Sets whether an intercept is fitted.
-    #[must_use]
-    pub fn fit_intercept(mut self, fit_intercept: bool) -> Self {
-        self.fit_intercept = fit_intercept;
-        self
-    }
-
-    /// Sets whether columns are scaled to unit deviation.
-    #[must_use]
-    pub fn standardize(mut self, standardize: bool) -> Self {
-        self.standardize = standardize;
-        self
-    }
-
-    /// Sets the tolerance, relative to the objective at zero.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the iteration limit.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
+    setters!(fit_intercept, standardize, tol, max_iter);
 
     fn prepare<'x>(&self, data: Xy<'x, T>) -> Result<Prepared<'x, T>, ModelError> {
         check::non_negative("alpha", self.alpha)?;

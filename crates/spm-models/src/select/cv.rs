@@ -6,7 +6,7 @@ use super::Folds;
 use crate::dictionary::parallel::map_blocks;
 use crate::linear::path::{Grid, shift, solve};
 use crate::linear::reduced::Moments;
-use crate::linear::{ElasticNetPath, FittedLinear, PathPoint};
+use crate::linear::{ElasticNet, ElasticNetPath, FittedLinear, HmLassoPath, PathPoint};
 use crate::rows::Rows;
 use crate::{Design, Fit, ModelError, Xy};
 
@@ -20,11 +20,13 @@ use crate::{Design, Fit, ModelError, Xy};
 ///
 /// | parameter | default | range | meaning |
 /// |---|---|---|---|
-/// | `path` | the Lasso's, 100 penalties | | model and grid; the grid comes from all data |
+/// | `path` | the Lasso's, 100 penalties | [`ElasticNetPath`], [`HmLassoPath`] | model and grid; the grid comes from all data |
 /// | `n_folds` | 5 | 2 to n | ignored where the folds are given |
 /// | `folds` | [`Folds::Contiguous`] | | how observations are dealt out |
 /// | `repeats` | 1 | `>= 1`; more than 1 needs shuffled folds | |
 /// | `rule` | [`Rule::Min`] | | which `alpha` the final fit takes |
+///
+/// With missing values ([`HmLassoPath`]) the error of a fold is that of its pairwise moments.
 ///
 /// Folds run in parallel, each on its own: the same bits for any number of threads. Cost: a path for each fold. Memory: a copy
 /// of the training rows for each fold at work; for tall dense data (`n >= 2p`) no copy, but `(p + 1)²` numbers a fold, all made in
@@ -44,9 +46,9 @@ use crate::{Design, Fit, ModelError, Xy};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct CrossValidation<T = f64> {
+pub struct CrossValidation<P = ElasticNetPath<f64>> {
     /// The model and the grid.
-    pub path: ElasticNetPath<T>,
+    pub path: P,
     /// Into how many folds the observations are dealt.
     pub n_folds: usize,
     /// How.
@@ -106,10 +108,10 @@ impl<T: Scalar> FittedCv<T> {
     }
 }
 
-impl<T: Scalar> CrossValidation<T> {
+impl<P> CrossValidation<P> {
     /// Five contiguous folds, the smallest error.
     #[must_use]
-    pub fn new(path: ElasticNetPath<T>) -> Self {
+    pub fn new(path: P) -> Self {
         Self { path, n_folds: 5, folds: Folds::Contiguous, repeats: 1, rule: Rule::Min }
     }
 
@@ -142,7 +144,7 @@ impl<T: Scalar> CrossValidation<T> {
     }
 
     /// The folds of all repeats.
-    fn deal(&self, n: usize) -> Result<Vec<Vec<Vec<usize>>>, ModelError> {
+    fn deal<T: Scalar>(&self, data: Xy<'_, T>) -> Result<Vec<Vec<Vec<usize>>>, ModelError> {
         check::non_empty("repeats", self.repeats)?;
         if self.repeats > 1 && !matches!(self.folds, Folds::Shuffled(_)) {
             return Err(ModelError::Unsupported {
@@ -150,26 +152,10 @@ impl<T: Scalar> CrossValidation<T> {
                 what: "repeats of folds that are not shuffled",
             });
         }
-        (0..self.repeats).map(|repeat| self.folds.deal(n, self.n_folds, repeat)).collect()
-    }
-}
-
-/// The error of each point on a fold, and whether all points converged.
-type FoldResult<T> = Result<(Vec<T>, bool), ModelError>;
-
-impl<T: Scalar> Fit<Xy<'_, T>> for CrossValidation<T> {
-    type Fitted = FittedCv<T>;
-    type Error = ModelError;
-
-    /// Cross-validates and fits.
-    ///
-    /// # Errors
-    /// As [`ElasticNetPath`]; for folds that are empty, have no weight, or leave no weight to train on.
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedCv<T>, ModelError> {
-        data.validate()?;
-        let alphas = self.path.grid(data)?;
-        let n = data.x.nrows();
-        let repeats = self.deal(n)?;
+        let n = data.y.len();
+        let repeats: Vec<Vec<Vec<usize>>> = (0..self.repeats)
+            .map(|repeat| self.folds.deal(n, self.n_folds, repeat))
+            .collect::<Result<_, _>>()?;
         if let Some(w) = data.sample_weight {
             check::len("sample_weight", n, w.len())?;
             check::all_non_negative("sample_weight", w)?;
@@ -177,12 +163,16 @@ impl<T: Scalar> Fit<Xy<'_, T>> for CrossValidation<T> {
                 check::positive("weight of a fold", fold.iter().map(|&i| w[i]).sum::<T>())?;
             }
         }
-        let results = match &data.x {
-            Design::Dense(x) if Moments::<T>::pay(n - n.div_ceil(repeats[0].len()), x.ncols()) => {
-                self.by_moments(x, data, &repeats, &alphas)?
-            }
-            _ => self.by_rows(data, &repeats, &alphas),
-        };
+        Ok(repeats)
+    }
+
+    /// The choice, and the fit to all data at the `alpha` chosen.
+    fn conclude<T: Scalar>(
+        &self,
+        alphas: Vec<T>,
+        results: Vec<FoldResult<T>>,
+        fit: impl FnOnce(T) -> Result<FittedLinear<T>, ModelError>,
+    ) -> Result<FittedCv<T>, ModelError> {
         let mut fold_errors = Vec::with_capacity(results.len());
         let mut all_converged = true;
         for result in results {
@@ -192,9 +182,7 @@ impl<T: Scalar> Fit<Xy<'_, T>> for CrossValidation<T> {
         }
         let (errors, standard_errors) = curve(&fold_errors, alphas.len());
         let (index_min, index_1se) = choose(&alphas, &errors, &standard_errors);
-        let mut model = self.path.model.clone();
-        model.alpha = alphas[if self.rule == Rule::Min { index_min } else { index_1se }];
-        let fitted = model.fit(data)?;
+        let fitted = fit(alphas[if self.rule == Rule::Min { index_min } else { index_1se }])?;
         Ok(FittedCv {
             fitted,
             alphas,
@@ -208,26 +196,80 @@ impl<T: Scalar> Fit<Xy<'_, T>> for CrossValidation<T> {
     }
 }
 
-impl<T: Scalar> CrossValidation<T> {
-    /// Every fold on a copy of its training rows.
-    fn by_rows(&self, data: Xy<'_, T>, repeats: &[Vec<Vec<usize>>], alphas: &[T]) -> Vec<FoldResult<T>> {
-        let n = data.x.nrows();
-        let folds: Vec<&Vec<usize>> = repeats.iter().flatten().collect();
-        map_blocks(
-            folds.len(),
-            || (),
-            |f, ()| {
-                let mut held = vec![false; n];
-                folds[f].iter().for_each(|&i| held[i] = true);
-                let train: Vec<usize> = (0..n).filter(|&i| !held[i]).collect();
-                let rows = Rows::gather(data, &train);
-                let path = solve(&self.path.model.spec(), rows.data()?, Grid::Given(alphas))?;
-                let errors = path.points.iter().map(|p| error_on(data, folds[f], p)).collect();
-                Ok((errors, path.status().is_converged()))
-            },
-        )
-    }
+/// The error of each point on a fold, and whether all points converged.
+type FoldResult<T> = Result<(Vec<T>, bool), ModelError>;
 
+/// Each fold with the rows outside of it, in parallel.
+fn each_fold<T: Scalar>(
+    n: usize,
+    repeats: &[Vec<Vec<usize>>],
+    one: impl Fn(&[usize], &[usize]) -> FoldResult<T> + Sync,
+) -> Vec<FoldResult<T>> {
+    let folds: Vec<&Vec<usize>> = repeats.iter().flatten().collect();
+    map_blocks(
+        folds.len(),
+        || (),
+        |f, ()| {
+            let mut held = vec![false; n];
+            folds[f].iter().for_each(|&i| held[i] = true);
+            let train: Vec<usize> = (0..n).filter(|&i| !held[i]).collect();
+            one(&train, folds[f])
+        },
+    )
+}
+
+impl<T: Scalar> Fit<Xy<'_, T>> for CrossValidation<ElasticNetPath<T>> {
+    type Fitted = FittedCv<T>;
+    type Error = ModelError;
+
+    /// Cross-validates and fits.
+    ///
+    /// # Errors
+    /// As [`ElasticNetPath`]; for folds that are empty, have no weight, or leave no weight to train on.
+    fn fit(&self, data: Xy<'_, T>) -> Result<FittedCv<T>, ModelError> {
+        data.validate()?;
+        let alphas = self.path.grid(data)?;
+        let n = data.x.nrows();
+        let repeats = self.deal(data)?;
+        let spec = self.path.model.spec();
+        let results = match &data.x {
+            Design::Dense(x) if Moments::<T>::pay(n - n.div_ceil(repeats[0].len()), x.ncols()) => {
+                self.by_moments(x, data, &repeats, &alphas)?
+            }
+            _ => each_fold(n, &repeats, |train, held| {
+                let rows = Rows::gather(data, train);
+                let path = solve(&spec, rows.data()?, Grid::Given(&alphas))?;
+                let errors = path.points.iter().map(|p| error_on(data, held, p)).collect();
+                Ok((errors, path.status().is_converged()))
+            }),
+        };
+        self.conclude(alphas, results, |alpha| ElasticNet { alpha, ..self.path.model.clone() }.fit(data))
+    }
+}
+
+impl<T: Scalar> Fit<Xy<'_, T>> for CrossValidation<HmLassoPath<T>> {
+    type Fitted = FittedCv<T>;
+    type Error = ModelError;
+
+    /// Cross-validates by the moments of the rows held out, as [`HmLassoPath`] describes, and fits.
+    ///
+    /// # Errors
+    /// As [`HmLassoPath`]; for folds that are empty, have no weight, or leave a feature without a value to train on.
+    fn fit(&self, data: Xy<'_, T>) -> Result<FittedCv<T>, ModelError> {
+        data.validate()?;
+        let alphas = self.path.grid(data)?;
+        let repeats = self.deal(data)?;
+        let results = each_fold(data.y.len(), &repeats, |train, held| {
+            let (train, held) = (Rows::gather(data, train), Rows::gather(data, held));
+            self.path.errors(train.data()?, held.data()?, &alphas)
+        });
+        self.conclude(alphas, results, |alpha| {
+            Ok(HmLassoPath::new(self.path.model.clone()).alphas(vec![alpha]).fit(data)?.fitted(0))
+        })
+    }
+}
+
+impl<T: Scalar> CrossValidation<ElasticNetPath<T>> {
     /// Every fold from the moments of the others.
     fn by_moments(
         &self,
