@@ -385,6 +385,16 @@ fn the_noise_level_is_found_and_other_losses_work() {
         j["psnr"].as_f64().unwrap()
     };
     assert!(quality("sure") >= quality("discrepancy"));
+    let predicted = json("denoise {} -o {} --choose prediction --reference {}", &[&noisy, &out, &clean], 0);
+    assert_eq!(predicted["chosen_by"], "prediction");
+    assert!(predicted["psnr"].as_f64().unwrap() > quality("sure") - 0.5 && predicted.get("sigma").is_none());
+    assert_eq!(spm("denoise {} -o {} --choose prediction --sigma 9", &[&noisy, &out]).status.code(), Some(2));
+    // The method asked for, whatever chose its weight.
+    let by = |words: &str| json(&format!("denoise {{}} -o {{}} {words}"), &[&noisy, &out], 0);
+    let tgv = by("--method tgv --sigma 25.5 --choose discrepancy --tol 1e-3");
+    let weight = tgv["weight"].as_f64().unwrap();
+    let same = by(&format!("--method tgv --weight {weight} --tol 1e-3"));
+    assert_eq!(tgv["objective"], same["objective"]);
     assert_eq!(spm("denoise {} -o {} --sigma 25 --loss huber", &[&noisy, &out]).status.code(), Some(2));
     let kernel = f.npy("k.npy", &[1, 3], &[0.25, 0.5, 0.25]);
     json("denoise {} -o {} --weight 0.02 --blur {}", &[&noisy, &out, &kernel], 0);

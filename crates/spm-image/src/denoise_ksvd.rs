@@ -6,7 +6,8 @@ use spm_solvers::Status;
 use spm_solvers::batch_omp::Rule;
 
 use crate::error::at_least;
-use crate::learned::{Pass, Sums, cosines, same_channels, sample, train};
+use crate::learned::{Noisy, Pass, Sums, cosines, same_channels, sample, train};
+use crate::options::setters;
 use crate::watch::{Step, Watch, unwatched};
 use crate::{Gray, Image, ImageError, ImageRef, PatchGrid, estimate_sigma};
 
@@ -21,7 +22,11 @@ const BAND: usize = 1 << 20;
 /// Plain text: every patch (its mean taken off, channel by channel) is coded with as few atoms as bring the residual to
 /// `eps = gain·sigma·√dim`; the decoded patches and `mu` times the noisy image are averaged. The dictionary starts from an
 /// overcomplete cosine frame and is trained by K-SVD on patches of the noisy image with the same bound. Then, unless
-/// `rounds` is 0, the image is strengthened, denoised and weakened again (SOS boosting): `x ← f(y + rho·x) − rho·x`.
+/// `rounds` is 0, the image is strengthened, denoised and weakened again (SOS boosting): `x ← f(y + rho·x) − rho·x`. Last, unless
+/// `second_pass` is 0, the patches of that estimate are coded to the tighter bound `second_pass·sigma·√dim`, and the noisy patches are
+/// fitted with the atoms found, each drawn to 0 as far as its coefficient in the estimate is small against the noise (an empirical
+/// Wiener filter: `min_a ‖D_S a − R_q y‖² + sigma²·Σ a_j²/p_j²`), and averaged with weight `1/(1 + Σ p_j²/(p_j² + sigma²))`;
+/// the result is the mean of the two estimates, whose errors differ.
 ///
 /// | option | [`new`](Self::new) | [`paper`](Self::paper) | range | meaning |
 /// |---|---|---|---|---|
@@ -35,13 +40,15 @@ const BAND: usize = 1 << 20;
 /// | `training_patches` | 40 000 | all | | of those that need atoms at all |
 /// | `rounds` | 2 | 0 | | of boosting |
 /// | `rho` | 0.5 | | `[0, 1]` | strength of boosting, less below `sigma = 20/255` (in proportion) |
+/// | `second_pass` | 0.15 | 0 | `>= 0` | residual bound of the second pass, in units of the expected norm of the noise |
 ///
 /// An RGB image whose channels are equal is denoised as the grey image that it is. `sigma = 0` returns the image.
 ///
 /// Work goes on in bands of rows that overlap by what the passes can see; beside the image and the result memory is some tens of
 /// megabytes. The result has the same bits for any number of threads. Use `f32`: twice as fast, and no worse.
 ///
-/// Sources: Elad and Aharon 2006 (equation 9; gain and prior of section III); Romano and Elad 2015 (boosting); Mairal, Elad, Sapiro
+/// Sources: Elad and Aharon 2006 (equation 9; gain and prior of section III); Romano and Elad 2015 (boosting); Dabov, Foi, Katkovnik,
+/// Egiazarian 2007 (a second pass by an empirical Wiener filter, there on groups of patches); Mairal, Elad, Sapiro
 /// 2008 (colour). Differences: the mean of each channel of a patch is kept apart.
 ///
 /// ```
@@ -75,6 +82,8 @@ pub struct KsvdDenoise<T = f64> {
     pub rounds: usize,
     /// Strength of boosting.
     pub rho: T,
+    /// The residual bound of the second pass, in units of the expected norm of the noise; 0: no second pass.
+    pub second_pass: T,
 }
 
 /// A denoised image and what it took.
@@ -112,13 +121,21 @@ impl<T: Scalar> KsvdDenoise<T> {
             training_patches: 40_000,
             rounds: 2,
             rho: T::of(0.5),
+            second_pass: T::of(0.15),
         }
     }
 
     /// As published by Elad and Aharon in 2006.
     #[must_use]
     pub fn paper() -> Self {
-        Self { rule: Rule::Omp, max_iter: 10, training_patches: usize::MAX, rounds: 0, ..Self::new() }
+        Self {
+            rule: Rule::Omp,
+            max_iter: 10,
+            training_patches: usize::MAX,
+            rounds: 0,
+            second_pass: T::zero(),
+            ..Self::new()
+        }
     }
 
     /// Sets the noise level.
@@ -128,31 +145,12 @@ impl<T: Scalar> KsvdDenoise<T> {
         self
     }
 
-    /// Sets the side of a patch.
-    #[must_use]
-    pub fn patch(mut self, patch: usize) -> Self {
-        self.patch = patch;
-        self
-    }
-
-    /// Sets the number of atoms.
-    #[must_use]
-    pub fn n_atoms(mut self, n_atoms: usize) -> Self {
-        self.n_atoms = n_atoms;
-        self
-    }
+    setters!(patch, n_atoms, max_iter, rounds);
 
     /// Sets the gain.
     #[must_use]
     pub fn gain(mut self, gain: T) -> Self {
         self.gain = gain;
-        self
-    }
-
-    /// Sets the number of iterations of K-SVD.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
         self
     }
 
@@ -163,17 +161,17 @@ impl<T: Scalar> KsvdDenoise<T> {
         self
     }
 
-    /// Sets the number of rounds of boosting.
-    #[must_use]
-    pub fn rounds(mut self, rounds: usize) -> Self {
-        self.rounds = rounds;
-        self
-    }
-
     /// Sets the strength of boosting.
     #[must_use]
     pub fn rho(mut self, rho: T) -> Self {
         self.rho = rho;
+        self
+    }
+
+    /// Sets the residual bound of the second pass; 0: no second pass.
+    #[must_use]
+    pub fn second_pass(mut self, bound: T) -> Self {
+        self.second_pass = bound;
         self
     }
 
@@ -185,6 +183,7 @@ impl<T: Scalar> KsvdDenoise<T> {
         check::non_negative("sigma", self.sigma.unwrap_or(T::zero()))?;
         check::positive("gain", self.gain)?;
         check::non_negative("prior", self.prior)?;
+        check::non_negative("second_pass", self.second_pass)?;
         at_least("patch", "at least 2", 2, self.patch)?;
         at_least("n_atoms", "at least 4", 4, self.n_atoms)?;
         if !(self.rho >= T::zero() && self.rho <= T::one()) {
@@ -249,8 +248,10 @@ impl<T: Scalar> KsvdDenoise<T> {
         drop(patches);
         let mut out = image.to_image();
         if status == Status::Converged {
-            let pass = Pass::new(dictionary.as_dense(), self.patch, self.rule, eps)?;
-            status = self.passes(&pass, image, sigma, &mut out, watch)?;
+            let pass = |eps: T| Pass::new(dictionary.as_dense(), self.patch, self.rule, eps);
+            let tight = self.second_pass * sigma * dim.sqrt();
+            let second = if tight > T::zero() { Some(pass(tight)?) } else { None };
+            status = self.passes((&pass(eps)?, second.as_ref()), image, sigma, &mut out, watch)?;
         }
         Ok(KsvdDenoised { image: out, sigma, dictionary: Some(dictionary), status })
     }
@@ -258,14 +259,14 @@ impl<T: Scalar> KsvdDenoise<T> {
     /// All passes, band by band, into `out`.
     fn passes<const C: usize>(
         &self,
-        pass: &Pass<'_, T>,
+        (first_pass, second_pass): (&Pass<'_, T>, Option<&Pass<'_, T>>),
         image: ImageRef<'_, T, C>,
         sigma: T,
         out: &mut Image<T, C>,
         watch: &mut Watch<'_>,
     ) -> Result<Status, ImageError> {
         let (height, width) = image.size();
-        let passes = self.rounds + 1;
+        let (firsts, passes) = (self.rounds + 1, self.rounds + 1 + usize::from(second_pass.is_some()));
         let halo = passes * (self.patch - 1);
         // At least three times the halo, so that at most half of the work is done twice.
         let rows = (BAND / width).max(3 * halo).max(self.patch);
@@ -279,11 +280,22 @@ impl<T: Scalar> KsvdDenoise<T> {
             let y = cut(image, from, to);
             let mut x = y.clone();
             for round in 0..passes {
-                let strength = if round == 0 { T::zero() } else { rho };
-                let strong = combine(&y, strength, &x);
                 let mut sums = Sums::new(y.height() * width, C);
-                pass.run(strong.view(), &mut sums)?;
-                x = combine(&sums.average(strong.view(), mu), -strength, &x);
+                if let Some(pass) = second_pass.filter(|_| round == firsts) {
+                    let noisy = Noisy { image: y.view(), sigma };
+                    pass.run(x.view(), Some(noisy), &mut sums)?;
+                    let fitted = sums.average(y.view(), T::zero());
+                    // Their errors differ: the mean of both is better than either.
+                    for c in 0..C {
+                        let both = x.plane_mut(c).iter_mut().zip(fitted.plane(c));
+                        both.for_each(|(x, &f)| *x = T::of(0.5) * (*x + f));
+                    }
+                } else {
+                    let strength = if round == 0 { T::zero() } else { rho };
+                    let strong = combine(&y, strength, &x);
+                    first_pass.run(strong.view(), None, &mut sums)?;
+                    x = combine(&sums.average(strong.view(), mu), -strength, &x);
+                }
                 let (done, total) = (band * passes + round + 1, bands * passes);
                 if watch(Step { what: "denoise", done, total }).is_break() && done < total {
                     return Ok(Status::Interrupted);

@@ -19,6 +19,7 @@ mod fourier;
 pub mod io;
 mod learned;
 mod noise;
+mod options;
 mod par;
 mod plane;
 mod reconstruct;

@@ -7,7 +7,8 @@ use spm_image::metrics::psnr;
 use spm_image::mri::{Complex, KSpace, Mri, Reconstruction, mask};
 use spm_image::superres::SuperResTrainer;
 use spm_image::tv::{
-    Coupling, Fidelity, Samples, Tgv, TvDeblur, TvDenoise, TvDenoised, TvDiscrepancy, TvRestore, TvSure,
+    Coupling, Fidelity, Samples, Tgv, TvDeblur, TvDenoise, TvDenoised, TvDiscrepancy, TvRestore,
+    TvSelfSupervised, TvSure,
 };
 use spm_image::wavelet::Wavelet;
 use spm_image::{Gray, ImageError, Rgb};
@@ -175,6 +176,28 @@ fn the_least_estimated_error_beats_removing_all_noise() {
     assert!(quality(&sure.result.image) > best - 0.2);
 }
 
+#[test]
+fn prediction_chooses_a_weight_without_the_noise_level() {
+    let clean: Gray<f64> = scene(64, 64);
+    for sigma in [0.1, 0.3] {
+        let b = noisy(&clean, sigma);
+        let quality = |x: &Gray<f64>| psnr(clean.view(), x.view(), 1.0).unwrap();
+        let best = (0..16)
+            .map(|k| TvDenoise::new(sigma * 0.1 * 1.4_f64.powi(k)).tol(1e-3).denoise(b.view()).unwrap().image)
+            .map(|x| quality(&x))
+            .fold(0.0, f64::max);
+        let found = TvSelfSupervised::new().denoise(b.view()).unwrap();
+        certified(&found.result, 1e-4);
+        assert!(quality(&found.result.image) > best - 0.5, "{sigma}: {best}");
+        // The loss has the variance of the noise in it.
+        assert!(found.mean_squared_error > 0.8 * sigma * sigma, "{sigma}");
+        // The units of the image do not matter.
+        let scaled = Gray::new(64, 64, b.data().iter().map(|v| 1e6 * v + 1e5).collect()).unwrap();
+        let again = TvSelfSupervised::new().denoise(scaled.view()).unwrap();
+        assert!((again.result.lambda / (1e6 * found.result.lambda) - 1.0).abs() < 0.05);
+    }
+}
+
 fn bits<T: Scalar>(v: &[T]) -> Vec<u64> {
     v.iter().map(|v| v.as_f64().to_bits()).collect()
 }
@@ -286,7 +309,7 @@ fn single_precision_carries_the_certificate() {
 #[test]
 fn awkward_images() {
     let kernel = Gray::new(1, 1, vec![1.0]).unwrap();
-    for (h, w) in [(1, 12), (12, 1), (2, 3)] {
+    for (h, w) in [(1, 1), (1, 12), (12, 1), (2, 3)] {
         for scale in [1e-12, 1.0, 1e12] {
             let b = Gray::new(h, w, (0..h * w).map(|k| scale * (0.2 + (k * 7 % 5) as f64 / 5.0)).collect())
                 .unwrap();
@@ -302,6 +325,7 @@ fn awkward_images() {
         for x in [
             Tgv::new(0.1).denoise(flat.view()).unwrap().image,
             TvSure::new(0.1).denoise(flat.view()).unwrap().result.image,
+            TvSelfSupervised::new().denoise(flat.view()).unwrap().result.image,
         ] {
             assert_eq!(x, flat);
         }

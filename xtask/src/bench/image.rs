@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::page::replace_section;
 use super::{Options, Row, compare, emit, parse, peers, program, program_with};
-use crate::{Outcome, read};
+use crate::{Outcome, root};
+
+mod quality;
 
 const PACKAGES: [&str; 4] = ["numpy", "scikit-image", "prox-tv", "spams-bin"];
 
@@ -15,13 +18,13 @@ pub(crate) struct Args {
     /// The photograph for K-SVD, inpainting and super-resolution.
     #[arg(long, value_name = "FILE", default_value = "crates/spm-cli/data/camera.png")]
     photo: PathBuf,
-    /// What choices are worth in PSNR, in place of times.
+    /// What choices are worth in PSNR over the photographs of the repository, in place of times: minutes.
     #[arg(long, conflicts_with_all = ["peers", "large"])]
     quality: bool,
     /// Denoise 24 megapixels, on all cores, in place of the suite: minutes.
     #[arg(long, conflicts_with = "peers")]
     large: bool,
-    /// Also put the results into this page as tables, in place of what follows its line `<!-- measured -->`.
+    /// Also put the results into this page as tables, in the section that begins with a line `<!-- measured by COMMAND -->`.
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
 }
@@ -31,10 +34,16 @@ pub(super) fn run(args: &Args) -> Outcome {
     let options = &args.options;
     let repeat = options.repeat.to_string();
     let photo = args.photo.to_string_lossy();
-    for (on, word) in [(args.quality, "quality"), (args.large, "large")] {
-        if on {
-            return finish(args, &parse(&program("image", &[word, &photo])?)?);
-        }
+    if args.quality {
+        let photos = photographs()?;
+        let words: Vec<&str> =
+            ["quality", &photo].into_iter().chain(photos.iter().map(String::as_str)).collect();
+        let rows = parse(&program("image", &words)?)?;
+        return finish(args, " --quality", &quality::tables(&rows), &rows);
+    }
+    if args.large {
+        let rows = parse(&program("image", &["large", &photo])?)?;
+        return finish(args, " --large", &tables(&rows), &rows);
     }
     let words = [options.size.as_str(), &repeat, &photo];
     let mut rows = parse(&program_with("image", &words, &[("RAYON_NUM_THREADS", "1")])?)?;
@@ -47,29 +56,33 @@ pub(super) fn run(args: &Args) -> Outcome {
         compare(&rows, "ours", &rivals);
         rows.extend(rivals);
     }
-    finish(args, &rows)
+    finish(args, "", &tables(&rows), &rows)
 }
 
-fn finish(args: &Args, rows: &[Row]) -> Outcome {
+/// The photographs of the repository beside the one of the suite.
+fn photographs() -> Outcome<Vec<String>> {
+    let folder = root().join("fixtures/photos");
+    let entries = std::fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let paths = entries.filter_map(|e| e.ok().map(|e| e.path()));
+    let images = paths.filter(|p| p.extension().is_some_and(|e| e == "png"));
+    let mut names: Vec<String> = images.map(|p| p.to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
+}
+
+fn finish(args: &Args, options: &str, tables: &str, rows: &[Row]) -> Outcome {
     if let Some(path) = &args.page {
-        let text = read(path)?;
-        let (head, _) =
-            text.split_once(MARK).ok_or_else(|| format!("{}: there is no line {MARK}", path.display()))?;
-        let page = format!("{head}{MARK}\n{}", tables(rows));
-        std::fs::write(path, page).map_err(|e| format!("{}: {e}", path.display()))?;
+        replace_section(path, &format!("cargo xtask bench image{options}"), tables)?;
     }
     emit(&args.options, rows)
 }
 
-const MARK: &str = "<!-- measured -->";
-
 /// Prefixes of problems, and the headings of their tables.
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 7] = [
     ("tv-", "Total variation"),
     ("tgv-", "Total generalised variation"),
     ("deblur-", "Deblurring"),
     ("ksvd-", "Denoising by K-SVD"),
-    ("weight-", "Total variation by the choice of its weight"),
     ("inpaint-", "Missing pixels"),
     ("superres-", "Super-resolution"),
     ("mri-", "Compressed sensing"),

@@ -1,9 +1,11 @@
 //! A benchmark page: tables of a suite's rows against those of its peers.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::process::Command;
 
 use super::Row;
+use crate::{Outcome, read};
 
 /// A page in the making.
 pub(super) struct Page<'a> {
@@ -108,6 +110,21 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Puts `text` into the section of a page that begins with the line `<!-- measured by COMMAND -->` and ends at the next such line, or
+/// at the end of the page: what other commands wrote stays.
+pub(super) fn replace_section(path: &Path, command: &str, text: &str) -> Outcome {
+    let page = read(path)?;
+    let mark = format!("{MARK}{command} -->\n");
+    let start =
+        page.find(&mark).ok_or_else(|| format!("{}: there is no line {}", path.display(), mark.trim()))?;
+    let (head, rest) = page.split_at(start + mark.len());
+    let tail = rest.find(MARK).map_or("", |at| &rest[at..]);
+    let space = if tail.is_empty() { "" } else { "\n" };
+    std::fs::write(path, format!("{head}{text}{space}{tail}")).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+const MARK: &str = "<!-- measured by ";
+
 /// About three digits.
 fn figure(v: f64) -> String {
     let digits = if v < 10.0 { 2 } else { usize::from(v < 100.0) };
@@ -125,4 +142,23 @@ pub(super) fn machine() -> String {
     let rustc = Command::new("rustc").arg("--version").output();
     let rustc = rustc.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
     format!("{cores} virtual cores of {} ({wide}), {rustc}", of("model name").trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replace_section;
+
+    #[test]
+    fn a_section_is_replaced_and_the_others_stay() {
+        let path = std::env::temp_dir().join(format!("page-{}.md", std::process::id()));
+        let page = "# Title\n<!-- measured by a -->\nold a\n\n<!-- measured by a --more -->\nold more\n";
+        std::fs::write(&path, page).unwrap();
+        replace_section(&path, "a", "new a\n").unwrap();
+        replace_section(&path, "a --more", "new more\n").unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let wrong = replace_section(&path, "b", "");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(text, page.replace("old", "new"));
+        assert!(wrong.is_err());
+    }
 }

@@ -11,9 +11,9 @@ use sparse_modeling::image::superres::{SuperResMethod, SuperResTrainer};
 use crate::scenes::{halved, missing, noisy, scene};
 use crate::{Meter, SIGMA, row};
 
-const MISSING: [f64; 3] = [0.25, 0.5, 0.75];
+const MISSING: [f64; 4] = [0.25, 0.5, 0.75, 0.8];
 
-fn single(image: &Gray<f64>) -> Gray<f32> {
+pub(crate) fn single(image: &Gray<f64>) -> Gray<f32> {
     let data = image.data().iter().map(|&v| v as f32).collect();
     Gray::new(image.height(), image.width(), data).unwrap()
 }
@@ -24,7 +24,7 @@ pub(crate) fn solve(clean: &Gray<f64>, meter: &Meter) {
     for (solver, method) in [
         ("ours", KsvdDenoise::new()),
         ("ours-paper", KsvdDenoise::paper()),
-        ("ours-unboosted", KsvdDenoise::new().rounds(0)),
+        ("ours-unboosted", KsvdDenoise::new().rounds(0).second_pass(0.0)),
     ] {
         let method = method.sigma(SIGMA as f32);
         let (out, time) = meter.time(|| method.run(image.view()).unwrap());
@@ -35,18 +35,23 @@ pub(crate) fn solve(clean: &Gray<f64>, meter: &Meter) {
     enlarge(clean, meter);
 }
 
-/// Missing pixels at random.
+/// Missing pixels at random: the photograph, at half and at a quarter of its size.
 fn inpaint(photo: &Gray<f64>, meter: &Meter) {
-    let clean = single(&halved(photo));
-    for share in MISSING {
-        let gone = missing(clean.data().len(), share);
-        let problem = format!("inpaint-{}-missing-{share}", clean.width());
-        let quality = |x: &Gray<f32>| psnr(x.view(), clean.view(), 1.0).unwrap();
-        let method = KsvdInpaint::new();
-        let (out, time) = meter.time(|| method.run(clean.view(), &gone).unwrap().image);
-        row(problem.clone(), "ours", 0.0, method.rounds, time, quality(&out), 0.0);
-        let (out, time) = meter.time(|| fill_smoothly(clean.view(), &gone).unwrap());
-        row(problem, "ours-smooth", 0.0, 0, time, quality(&out), 0.0);
+    let half = halved(photo);
+    let sizes: [(&Gray<f64>, &[f64]); 3] =
+        [(photo, &[0.5]), (&half, &MISSING), (&halved(&half), &[0.25, 0.5, 0.75, 0.8])];
+    for (clean, shares) in sizes {
+        let clean = single(clean);
+        for &share in shares {
+            let gone = missing(clean.data().len(), share);
+            let problem = format!("inpaint-{}-missing-{share}", clean.width());
+            let quality = |x: &Gray<f32>| psnr(x.view(), clean.view(), 1.0).unwrap();
+            let method = KsvdInpaint::new();
+            let (out, time) = meter.time(|| method.run(clean.view(), &gone).unwrap().image);
+            row(problem.clone(), "ours", 0.0, method.rounds, time, quality(&out), 0.0);
+            let (out, time) = meter.time(|| fill_smoothly(clean.view(), &gone).unwrap());
+            row(problem, "ours-smooth", 0.0, 0, time, quality(&out), 0.0);
+        }
     }
 }
 
@@ -88,31 +93,6 @@ pub(crate) fn dump(photo: &Gray<f64>, write: &dyn Fn(&str, &[f64]), problems: &m
     for share in MISSING {
         let gone = missing(half.data().len(), share);
         write(&format!("missing-{share}"), &gone.iter().map(|&m| f64::from(u8::from(m))).collect::<Vec<_>>());
-    }
-}
-
-/// What each choice in denoising by K-SVD is worth.
-pub(crate) fn quality(photo: &Gray<f64>) {
-    let meter = Meter::new(1);
-    for (name, clean) in [("photo", photo.clone()), ("half", halved(photo)), ("scene", scene(256))] {
-        let truth = single(&clean);
-        for sigma in [10.0, 25.0, 50.0] {
-            let image = single(&noisy(&clean, sigma / 255.0));
-            let plain = KsvdDenoise::paper();
-            let ols = KsvdDenoise::new().rounds(0).max_iter(10);
-            for (choice, method) in [
-                ("2006", plain.clone()),
-                ("least squares coding", ols.clone()),
-                ("20 iterations", ols.clone().max_iter(20)),
-                ("boosting", KsvdDenoise::new()),
-                ("patches of 12, boosting", KsvdDenoise::new().patch(12)),
-            ] {
-                let method = method.sigma((sigma / 255.0) as f32);
-                let (out, time) = meter.time(|| method.run(image.view()).unwrap());
-                let quality = psnr(out.image.view(), truth.view(), 1.0).unwrap();
-                row(format!("ksvd-{name}-sigma-{sigma}"), choice, 0.0, method.max_iter, time, quality, 0.0);
-            }
-        }
     }
 }
 

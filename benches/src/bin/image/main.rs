@@ -1,6 +1,6 @@
 //! The image suite, one JSON line a result: total variation, deblurring, K-SVD, inpainting, super-resolution, compressed sensing.
 //!
-//! `image SIZE REPEAT PHOTO` solves; `image quality PHOTO` compares choices by PSNR; `image large PHOTO` denoises 24 megapixels;
+//! `image SIZE REPEAT PHOTO` solves; `image quality PHOTO…` compares choices by PSNR; `image large PHOTO` denoises 24 megapixels;
 //! `image dump SIZE FOLDER PHOTO` writes the data for the peers as raw doubles beside a `problems.json` with the parameters and certified
 //! lower bounds. Times are wall time; run it with `RAYON_NUM_THREADS=1` for one thread. Memory is the peak above what the process held with
 //! the scene loaded, so what the allocator kept of an earlier problem counts too. Where there is no optimum to approach, the objective
@@ -9,6 +9,7 @@
 
 mod learned;
 mod mri;
+mod quality;
 mod scenes;
 mod tv;
 
@@ -25,13 +26,10 @@ fn main() {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words[..] {
         ["dump", size, folder, photo] => dump(side(size), Path::new(folder), photo),
-        ["quality", photo] => {
-            tv::quality(&scenes::photograph(photo));
-            learned::quality(&scenes::photograph(photo));
-        }
+        ["quality", ref photos @ ..] => quality::measure(photos),
         ["large", photo] => learned::large(&scenes::photograph(photo)),
         [size, repeat, photo] => solve(side(size), repeat.parse().unwrap(), photo),
-        _ => panic!("usage: image SIZE REPEAT PHOTO | quality PHOTO | large PHOTO | dump SIZE FOLDER PHOTO"),
+        _ => panic!("usage: image SIZE REPEAT PHOTO | quality PHOTO… | large PHOTO | dump SIZE FOLDER PHOTO"),
     }
 }
 

@@ -10,6 +10,9 @@ use crate::{Meter, row};
 /// Weight of the total variation for the head.
 const LAMBDA: f64 = 0.005;
 
+/// Relative gaps for the head.
+const TOLERANCES: [f64; 4] = [0.1, 0.03, 0.01, 0.003];
+
 const PATTERNS: [(&str, bool); 2] = [("cartesian", true), ("random", false)];
 
 fn relative_error(x: &[Complex], truth: &[Complex]) -> f64 {
@@ -31,12 +34,19 @@ pub(crate) fn solve(side: usize, meter: &Meter) {
         let problem = format!("mri-head-{side}-{name}");
         let filled = psnr(&kspace.zero_filled(), &truth);
         row(problem.clone(), "zero-filled", 0.0, 0, (0.0, 0.0), filled, 0.0);
-        let tv = Mri::new(LAMBDA).real(true).tol(3e-3);
-        let both = Mri::new(0.5 * LAMBDA).wavelet(Wavelet::Db4, 0.5 * LAMBDA).real(true).tol(3e-3);
+        let tv = Mri::new(LAMBDA).real(true);
+        let both = Mri::new(0.5 * LAMBDA).wavelet(Wavelet::Db4, 0.5 * LAMBDA).real(true);
         for (solver, method) in [("ours", tv), ("ours-wavelet", both)] {
-            let (out, time) = meter.time(|| method.reconstruct(&kspace).unwrap());
-            let quality = psnr(&out.image, &truth);
-            row(problem.clone(), solver, 3e-3, out.iterations(), time, quality, out.relative_gap());
+            let runs = TOLERANCES.map(|tol| {
+                let (out, time) = meter.time(|| method.tol(tol).reconstruct(&kspace).unwrap());
+                (psnr(&out.image, &truth), tol, time, out)
+            });
+            // As the peer: the loosest tolerance within a twentieth of a decibel of the best.
+            let best = runs.iter().map(|r| r.0).fold(f64::NEG_INFINITY, f64::max);
+            if let Some((quality, tol, time, out)) = runs.iter().find(|r| r.0 >= best - 0.05) {
+                let gap = out.relative_gap();
+                row(problem.clone(), solver, *tol, out.iterations(), *time, *quality, gap);
+            }
         }
     }
 }

@@ -95,6 +95,13 @@ pub(crate) fn halved(image: &Gray<f64>) -> Gray<f64> {
     Gray::new(h, w, (0..h * w).map(mean).collect()).unwrap()
 }
 
+/// The middle `side × side` pixels, or as many as there are.
+pub(crate) fn middle(image: &Gray<f64>, side: usize) -> Gray<f64> {
+    let (h, w) = (image.height().min(side), image.width().min(side));
+    let (i, j) = ((image.height() - h) / 2, (image.width() - w) / 2);
+    Gray::new(h, w, (0..h * w).map(|k| image.get(0, i + k / w, j + k % w)).collect()).unwrap()
+}
+
 /// Which pixels are missing, at random.
 pub(crate) fn missing(n: usize, share: f64) -> Vec<bool> {
     let mut rng = Rng::new(17);

@@ -1,13 +1,10 @@
-//! Total variation: denoising in grey, colour and space, deblurring, how the weight is chosen.
+//! Total variation: denoising in grey, colour and space, deblurring.
 
 use serde_json::{Value, json};
-use sparse_modeling::image::metrics::psnr;
-use sparse_modeling::image::tv::{
-    Coupling, Samples, Tgv, TvDeblur, TvDenoise, TvDiscrepancy, TvRestore, TvSure,
-};
-use sparse_modeling::image::{Gray, estimate_sigma};
+use sparse_modeling::image::Gray;
+use sparse_modeling::image::tv::{Coupling, Samples, Tgv, TvDeblur, TvDenoise, TvRestore};
 
-use crate::scenes::{colours, halved, noisy, scene, volume};
+use crate::scenes::{colours, noisy, scene, volume};
 use crate::{Meter, row};
 
 const LAMBDA: f64 = 0.1;
@@ -98,54 +95,4 @@ pub(crate) fn dump(side: usize, write: &dyn Fn(&str, &[f64]), problems: &mut Val
     write("volume", &volume);
     problems["cube"] = json!(cube(side));
     problems["space"] = json!(out.certificate.dual);
-}
-
-/// The rule that chooses the weight, against the best weight there is.
-pub(crate) fn quality(photo: &Gray<f64>) {
-    let meter = Meter::new(1);
-    for (name, clean) in [("photo", halved(photo)), ("scene", scene(256))] {
-        for sigma in [5.0, 15.0, 25.0, 50.0] {
-            let noisy = noisy(&clean, sigma / 255.0);
-            let sigma_found = estimate_sigma(noisy.view());
-            let quality = |x: &Gray<f64>| psnr(clean.view(), x.view(), 1.0).unwrap();
-            let at = |l: f64| TvDenoise::new(l).denoise(noisy.view()).unwrap().image;
-            let grid: Vec<f64> = (0..25).map(|k| sigma / 255.0 * 0.1 * 1.17_f64.powi(k)).collect();
-            let by = |best: fn(&[f64]) -> usize, score: &dyn Fn(f64) -> f64| {
-                let scores: Vec<f64> = grid.iter().map(|&l| score(l)).collect();
-                at(grid[best(&scores)])
-            };
-            let largest = |s: &[f64]| (0..s.len()).max_by(|&a, &b| s[a].total_cmp(&s[b])).unwrap();
-            let rules: [(&str, &dyn Fn() -> Gray<f64>); 6] = [
-                ("best", &|| by(largest, &|l| quality(&at(l)))),
-                ("sure", &|| TvSure::new(sigma / 255.0).denoise(noisy.view()).unwrap().result.image),
-                ("estimate-sure", &|| TvSure::new(sigma_found).denoise(noisy.view()).unwrap().result.image),
-                ("self-validated", &|| by(largest, &|l| -self_validation(&noisy, l))),
-                ("discrepancy", &|| TvDiscrepancy::new(sigma / 255.0).denoise(noisy.view()).unwrap().image),
-                ("generalised", &|| {
-                    let sure = TvSure::new(sigma / 255.0).denoise(noisy.view()).unwrap().result;
-                    Tgv::new(sure.lambda).denoise(noisy.view()).unwrap().image
-                }),
-            ];
-            for (rule, method) in rules {
-                let (x, time) = meter.time(method);
-                row(format!("weight-{name}-sigma-{sigma}"), rule, 0.0, 0, time, quality(&x), 0.0);
-            }
-        }
-    }
-}
-
-/// The error of prediction (Batson and Royer 2019, "Noise2Self") on a sixteenth of the pixels, which are replaced by the mean of
-/// their neighbours before the image is denoised.
-fn self_validation(noisy: &Gray<f64>, lambda: f64) -> f64 {
-    let (h, w) = noisy.size();
-    let held = |i: usize, j: usize| i % 4 == 1 && j % 4 == 2 && i + 1 < h && j + 1 < w;
-    let v = |i: usize, j: usize| noisy.get(0, i, j);
-    let fill = |k: usize| {
-        let (i, j) = (k / w, k % w);
-        if held(i, j) { 0.25 * (v(i - 1, j) + v(i + 1, j) + v(i, j - 1) + v(i, j + 1)) } else { v(i, j) }
-    };
-    let filled = Gray::new(h, w, (0..h * w).map(fill).collect()).unwrap();
-    let x = TvDenoise::new(lambda).denoise(filled.view()).unwrap().image;
-    let error = |k: usize| if held(k / w, k % w) { (x.data()[k] - noisy.data()[k]).powi(2) } else { 0.0 };
-    (0..h * w).map(error).sum()
 }

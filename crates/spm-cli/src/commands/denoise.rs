@@ -9,7 +9,8 @@ use sparse_modeling::image::denoise_ksvd::KsvdDenoise;
 use sparse_modeling::image::dictionary::dictionary_picture;
 use sparse_modeling::image::io::{AnyImage, Picture};
 use sparse_modeling::image::tv::{
-    Coupling, Fidelity, Tgv, TvDeblur, TvDenoise, TvDenoised, TvDiscrepancy, TvRestore, TvSure,
+    Coupling, Fidelity, Tgv, TvDeblur, TvDenoise, TvDenoised, TvDiscrepancy, TvRestore, TvSelfSupervised,
+    TvSure,
 };
 use sparse_modeling::image::{Gray, Image, ImageError, ImageRef, estimate_sigma};
 use sparse_modeling::linalg::Scalar;
@@ -99,6 +100,8 @@ enum Choose {
     Sure,
     /// As much is removed as there is noise (Morozov): smoother.
     Discrepancy,
+    /// Pixels left out are predicted best (J-invariance): asks for no noise level, the noise need not be Gaussian.
+    Prediction,
 }
 
 impl Choose {
@@ -107,6 +110,7 @@ impl Choose {
         match self {
             Self::Sure => "the least squared error as estimated by Stein's rule",
             Self::Discrepancy => "exactly the noise is removed (discrepancy principle)",
+            Self::Prediction => "pixels left out are predicted best (J-invariance)",
         }
     }
 }
@@ -118,9 +122,8 @@ struct Found<const C: usize> {
 }
 
 struct Chosen {
-    /// Noise in grey levels, and whether it was estimated.
-    sigma: f64,
-    estimated: bool,
+    /// Noise in grey levels, and whether it was estimated; none if the rule does without.
+    sigma: Option<(f64, bool)>,
     /// The estimated mean squared error.
     error: Option<f64>,
 }
@@ -144,6 +147,9 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
             return Err(CliError::Usage("--loss is for --method tv".to_owned()));
         }
         return ksvd(args, ctx);
+    }
+    if args.choose == Choose::Prediction && args.sigma.is_some() {
+        return Err(CliError::Usage("--choose prediction does without --sigma".to_owned()));
     }
     if args.weight.is_none() && args.loss != Loss::Squared {
         return Err(CliError::Usage("--loss other than squared needs --weight".to_owned()));
@@ -268,12 +274,16 @@ fn denoise<const C: usize>(
         .seconds(elapsed);
     let outcome = match found.chosen {
         None => outcome,
-        Some(Chosen { sigma, estimated, error }) => {
+        Some(Chosen { sigma, error }) => {
             let name = args.choose.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
-            let origin = if estimated { "estimated from the image" } else { "as given" };
-            let outcome = outcome
-                .set_shown("sigma", sigma, vec![format!("{sigma:.2} grey levels, {origin}")])
-                .set_shown("chosen_by", name, vec![args.choose.why().to_owned()]);
+            let outcome = match sigma {
+                Some((sigma, estimated)) => {
+                    let origin = if estimated { "estimated from the image" } else { "as given" };
+                    outcome.set_shown("sigma", sigma, vec![format!("{sigma:.2} grey levels, {origin}")])
+                }
+                None => outcome,
+            };
+            let outcome = outcome.set_shown("chosen_by", name, vec![args.choose.why().to_owned()]);
             match error {
                 Some(error) => outcome.set("estimated_mse", error),
                 None => outcome,
@@ -301,22 +311,34 @@ fn solve<const C: usize>(
         let (h, w) = array.rows_cols(path)?;
         let kernel = Gray::new(h, w, array.data).map_err(|e| CliError::from(e).within(path))?;
         let method = TvDeblur::new(weight).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
-        return method.deblur(image, kernel.view()).map(plain).map_err(refused);
+        return method.deblur_with(image, kernel.view(), observer).map(plain).map_err(refused);
     }
     let Some(weight) = args.weight else {
-        let sigma = args.sigma.map_or_else(|| estimate_sigma(image), |s| s / 255.0);
-        let chosen = |error| Some(Chosen { sigma: 255.0 * sigma, estimated: args.sigma.is_none(), error });
-        if args.choose == Choose::Discrepancy {
-            let method = TvDiscrepancy::new(sigma).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
-            let result = method.denoise_with(image, observer).map_err(refused)?;
-            return Ok(Found { result, chosen: chosen(None) });
-        }
-        let method = TvSure::new(sigma).coupling(coupling).tol(args.tol).max_iter(args.max_iter).seed(seed);
-        let found = method.denoise_with(image, observer).map_err(refused)?;
+        let sigma = || args.sigma.map_or_else(|| estimate_sigma(image), |s| s / 255.0);
+        let level = |sigma: f64| Some((255.0 * sigma, args.sigma.is_none()));
+        let (found, level, error) = match args.choose {
+            Choose::Discrepancy => {
+                let sigma = sigma();
+                let method =
+                    TvDiscrepancy::new(sigma).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
+                (method.denoise_with(image, observer).map_err(refused)?, level(sigma), None)
+            }
+            Choose::Sure => {
+                let sigma = sigma();
+                let method = TvSure::new(sigma).coupling(coupling).tol(args.tol).max_iter(args.max_iter);
+                let found = method.seed(seed).denoise_with(image, observer).map_err(refused)?;
+                (found.result, level(sigma), Some(found.mean_squared_error))
+            }
+            Choose::Prediction => {
+                let method = TvSelfSupervised::new().coupling(coupling).tol(args.tol).max_iter(args.max_iter);
+                (method.denoise_with(image, observer).map_err(refused)?.result, None, None)
+            }
+        };
+        let chosen = |error| Some(Chosen { sigma: level, error });
         if args.method == Method::Tgv {
-            return Ok(Found { result: generalised(found.result.lambda, observer)?, chosen: chosen(None) });
+            return Ok(Found { result: generalised(found.lambda, observer)?, chosen: chosen(None) });
         }
-        return Ok(Found { result: found.result, chosen: chosen(Some(found.mean_squared_error)) });
+        return Ok(Found { result: found, chosen: chosen(error) });
     };
     if args.method == Method::Tgv {
         return generalised(weight, observer).map(plain);

@@ -321,17 +321,17 @@ struct Checks {
 
 impl Checks {
     /// Iterations between certificates at least.
-    const EVERY: usize = 10;
+    const EVERY: usize = 20;
 
     fn new() -> Self {
         Self { next: Self::EVERY, last: (0, f64::INFINITY) }
     }
 
-    /// Where the gap will be `tol` if it goes on falling as it did; between a twentieth and a quarter of the iterations so far.
+    /// Where the gap will be `tol` if it goes on falling as it did; between a tenth and a quarter of the iterations so far.
     fn plan(&mut self, iter: usize, gap: f64, tol: f64) {
         let rate = (self.last.1 / gap).ln() / (iter - self.last.0) as f64;
         let needed = (gap / tol).ln() / rate;
-        let (least, most) = (Self::EVERY.max(iter / 20), Self::EVERY.max(iter / 4));
+        let (least, most) = (Self::EVERY.max(iter / 10), Self::EVERY.max(iter / 4));
         // A gap that has not fallen, or was never finite, predicts nothing.
         let wait = if needed.is_finite() && rate > 0.0 { (needed as usize).clamp(least, most) } else { most };
         self.last = (iter, gap);

@@ -8,6 +8,7 @@ use spm_solvers::batch_omp::Rule;
 use super::smooth::{check_mask, coarsen, fill_smoothly, spread};
 use crate::error::at_least;
 use crate::learned::{Pass, Sums, cosines, same_channels, sample, train};
+use crate::options::setters;
 use crate::watch::{Step, Watch, unwatched};
 use crate::{Gray, Image, ImageError, ImageRef, PatchGrid};
 
@@ -99,26 +100,7 @@ impl<T: Scalar> KsvdInpaint<T> {
         }
     }
 
-    /// Sets the side of a patch.
-    #[must_use]
-    pub fn patch(mut self, patch: usize) -> Self {
-        self.patch = patch;
-        self
-    }
-
-    /// Sets the number of atoms.
-    #[must_use]
-    pub fn n_atoms(mut self, n_atoms: usize) -> Self {
-        self.n_atoms = n_atoms;
-        self
-    }
-
-    /// Sets the number of rounds.
-    #[must_use]
-    pub fn rounds(mut self, rounds: usize) -> Self {
-        self.rounds = rounds;
-        self
-    }
+    setters!(patch, n_atoms, rounds);
 
     /// Sets the noise level of the given pixels.
     #[must_use]
@@ -216,7 +198,7 @@ impl<T: Scalar> KsvdInpaint<T> {
                 dictionary = train(dictionary, &patches, eps, 3, &mut unwatched())?.0;
             }
             let mut sums = Sums::new(h * w, C);
-            Pass::new(dictionary.as_dense(), self.patch, Rule::Omp, eps)?.run(x.view(), &mut sums)?;
+            Pass::new(dictionary.as_dense(), self.patch, Rule::Omp, eps)?.run(x.view(), None, &mut sums)?;
             let mut next = sums.average(x.view(), T::zero());
             let done = round + 1;
             if self.sigma == T::zero() || done < self.rounds {

@@ -2,8 +2,9 @@
 
 mod pass;
 mod train;
+mod wiener;
 
-pub(crate) use pass::{Pass, Sums};
+pub(crate) use pass::{Noisy, Pass, Sums};
 pub(crate) use train::{cosines, from_model, sample, train};
 
 use spm_linalg::Scalar;

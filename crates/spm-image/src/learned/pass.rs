@@ -3,6 +3,7 @@
 use spm_linalg::{Dense, LinearOperator, Scalar, vecops};
 use spm_solvers::batch_omp::{BatchOmp, Buffers, Limit, Rule};
 
+use super::wiener::Wiener;
 use crate::{Image, ImageError, ImageRef, PatchGrid, par};
 
 /// Rows of patches a task works on.
@@ -40,11 +41,23 @@ impl<T: Scalar> Sums<T> {
     }
 }
 
+/// What a first estimate was made from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Noisy<'a, T, const C: usize> {
+    pub(crate) image: ImageRef<'a, T, C>,
+    pub(crate) sigma: T,
+}
+
 /// The working memory of one task.
 struct Work<T> {
     patches: Vec<T>,
     decoded: Vec<T>,
+    /// A weight a patch.
+    weights: Vec<T>,
     buffers: Buffers<T>,
+    /// The noisy patches, of a second look.
+    noisy: Vec<T>,
+    wiener: Option<Wiener<T>>,
 }
 
 impl<'a, T: Scalar> Pass<'a, T> {
@@ -58,18 +71,21 @@ impl<'a, T: Scalar> Pass<'a, T> {
         Ok(Self { patch, dictionary, coder: BatchOmp::new(dictionary, rule)?, limit })
     }
 
-    /// Adds the decoded patches of `image` to `sums`.
+    /// Adds the decoded patches of `image` to `sums`. Where the image is the first estimate of a noisy one, its codes only say which
+    /// atoms count and how much, and what is decoded are the noisy patches.
     pub(crate) fn run<const C: usize>(
         &self,
         image: ImageRef<'_, T, C>,
+        noisy: Option<Noisy<'_, T, C>>,
         sums: &mut Sums<T>,
     ) -> Result<(), ImageError> {
         let grid = PatchGrid::<C>::overlapping(image.size(), (self.patch, self.patch))?;
         let (rows, width, n) = (grid.counts().0, image.width(), image.height() * image.width());
         let starts: Vec<usize> = (0..rows).step_by(ROWS).collect();
         for group in starts.chunks(TASKS) {
-            let parts =
-                par::map(group.to_vec(), |first| self.rows(&grid, image, first..rows.min(first + ROWS)));
+            let parts = par::map(group.to_vec(), |first| {
+                self.rows(&grid, image, noisy, first..rows.min(first + ROWS))
+            });
             for (&first, part) in group.iter().zip(parts) {
                 let part = part?;
                 let m = part.weight.len();
@@ -88,6 +104,7 @@ impl<'a, T: Scalar> Pass<'a, T> {
         &self,
         grid: &PatchGrid<C>,
         image: ImageRef<'_, T, C>,
+        noisy: Option<Noisy<'_, T, C>>,
         rows: core::ops::Range<usize>,
     ) -> Result<Sums<T>, ImageError> {
         let (p, width, columns, dim) = (self.patch, image.width(), grid.counts().1, grid.dim());
@@ -96,26 +113,32 @@ impl<'a, T: Scalar> Pass<'a, T> {
         let mut work = Work {
             patches: vec![T::zero(); columns * dim],
             decoded: vec![T::zero(); columns * dim],
+            weights: vec![T::one(); columns],
             buffers: self.coder.buffers(self.limit),
+            noisy: vec![T::zero(); if noisy.is_some() { columns * dim } else { 0 }],
+            wiener: noisy.map(|n| Wiener::new(n.sigma, dim)),
         };
         for (r, row) in rows.enumerate() {
             let range = row * columns..(row + 1) * columns;
-            grid.extract_into(image, range, &mut work.patches)?;
+            grid.extract_into(image, range.clone(), &mut work.patches)?;
+            if let Some(noisy) = noisy {
+                grid.extract_into(noisy.image, range, &mut work.noisy)?;
+            }
             self.code::<C>(&mut work)?;
-            for (j, patch) in work.decoded.chunks_exact(dim).enumerate() {
+            for (j, (patch, &weight)) in work.decoded.chunks_exact(dim).zip(&work.weights).enumerate() {
                 for c in 0..C {
                     for i in 0..p {
                         let out = &mut sums.sum[(c * height + r + i) * width + j..][..p];
                         for (o, &v) in out.iter_mut().zip(&patch[(c * p + i) * p..][..p]) {
-                            *o += v;
+                            *o += weight * v;
                         }
                     }
                 }
             }
             for i in 0..p {
                 let line = &mut sums.weight[(r + i) * width..][..width];
-                for (j, w) in line.iter_mut().enumerate() {
-                    *w += T::of_usize((j + 1).min(width - j).min(p).min(columns));
+                for (j, &weight) in work.weights.iter().enumerate() {
+                    line[j..j + p].iter_mut().for_each(|w| *w += weight);
                 }
             }
         }
@@ -125,14 +148,22 @@ impl<'a, T: Scalar> Pass<'a, T> {
     fn code<const C: usize>(&self, work: &mut Work<T>) -> Result<(), ImageError> {
         let area = self.patch * self.patch;
         let dim = C * area;
-        let Work { patches, decoded, buffers } = work;
-        for (patch, out) in patches.chunks_exact_mut(area).zip(decoded.chunks_exact_mut(area)) {
+        let Work { patches, decoded, weights, buffers, noisy, wiener } = work;
+        patches.chunks_exact_mut(area).zip(decoded.chunks_exact_mut(area)).for_each(|(patch, out)| {
             out.fill(take_mean(patch));
-        }
+        });
+        // The mean is that of what is decoded.
+        noisy.chunks_exact_mut(area).zip(decoded.chunks_exact_mut(area)).for_each(|(patch, out)| {
+            out.fill(take_mean(patch));
+        });
         self.coder.run(patches, self.limit, buffers, |q, support, x| {
             let out = &mut decoded[q * dim..][..dim];
-            for (&j, &x) in support.iter().zip(x) {
-                vecops::axpy(x, self.dictionary.col(j as usize), out);
+            if let Some(wiener) = wiener {
+                weights[q] = wiener.add(self.dictionary, (support, x), &noisy[q * dim..][..dim], out);
+            } else {
+                for (&j, &x) in support.iter().zip(x) {
+                    vecops::axpy(x, self.dictionary.col(j as usize), out);
+                }
             }
         })?;
         Ok(())

@@ -1,13 +1,15 @@
 //! Total variation deblurring with a known kernel.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use spm_linalg::{LinalgError, Scalar, check};
+use spm_solvers::{Certificate, Progress};
 
 use super::{Coupling, TvDenoised};
 use crate::fourier::{Admm, C64, Fft2, Measurement, Options, ZERO};
+use crate::options::setters;
 use crate::{Image, ImageError, ImageRef};
-use spm_solvers::Certificate;
 
 /// Removes a known blur: the minimiser of `½‖k ∗ x − b‖² + λ TV(x)`.
 ///
@@ -59,33 +61,7 @@ impl<T: Scalar> TvDeblur<T> {
         Self { lambda, coupling: Coupling::default(), tol: T::of(1e-4), max_iter: 5000, time_limit: None }
     }
 
-    /// Sets which differences are measured together.
-    #[must_use]
-    pub fn coupling(mut self, coupling: Coupling) -> Self {
-        self.coupling = coupling;
-        self
-    }
-
-    /// Sets the duality gap to reach, relative to the objective.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the largest number of iterations.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
-
-    /// Sets the wall time limit.
-    #[must_use]
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = Some(limit);
-        self
-    }
+    setters!(coupling, tol, max_iter, time_limit);
 
     /// Deblurs.
     ///
@@ -96,6 +72,19 @@ impl<T: Scalar> TvDeblur<T> {
         &self,
         image: ImageRef<'_, T, C>,
         kernel: ImageRef<'_, T>,
+    ) -> Result<TvDenoised<T, C>, ImageError> {
+        self.deblur_with(image, kernel, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// Deblurs and tells `progress` after every iteration; [`ControlFlow::Break`] ends the run early.
+    ///
+    /// # Errors
+    /// As [`TvDeblur::deblur`].
+    pub fn deblur_with<const C: usize>(
+        &self,
+        image: ImageRef<'_, T, C>,
+        kernel: ImageRef<'_, T>,
+        progress: &mut dyn FnMut(&Progress<f64>) -> ControlFlow<()>,
     ) -> Result<TvDenoised<T, C>, ImageError> {
         check::positive("lambda", self.lambda)?;
         check::non_negative("tol", self.tol)?;
@@ -129,7 +118,7 @@ impl<T: Scalar> TvDeblur<T> {
             time_limit: self.time_limit,
         };
         let solver = Admm::new(&a, &values, &options);
-        let (x, certificate, mut report) = solver.solve(&mut |_| std::ops::ControlFlow::Continue(()))?;
+        let (x, certificate, mut report) = solver.solve(progress)?;
         let unit = scale * scale;
         let certificate = Certificate::new(certificate.primal * unit, certificate.dual * unit);
         report.last.objective = Some(certificate.primal);

@@ -11,6 +11,7 @@ use super::kernel::Geometry;
 use super::primal_dual::PrimalDual;
 use super::splitting::Splitting;
 use super::{Coupling, total_variation};
+use crate::options::setters;
 use crate::{Image, ImageError, ImageRef};
 
 /// Denoises an image: the minimiser of `½‖x − b‖² + λ TV(x)`.
@@ -109,33 +110,7 @@ impl<T: Scalar> TvDenoise<T> {
         Self { lambda, coupling: Coupling::default(), tol: T::of(1e-4), max_iter: 10_000, time_limit: None }
     }
 
-    /// Sets which differences are measured together.
-    #[must_use]
-    pub fn coupling(mut self, coupling: Coupling) -> Self {
-        self.coupling = coupling;
-        self
-    }
-
-    /// Sets the duality gap to reach, relative to the objective.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the largest number of iterations.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
-
-    /// Sets the wall time limit.
-    #[must_use]
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = Some(limit);
-        self
-    }
+    setters!(coupling, tol, max_iter, time_limit);
 
     /// Requires every option to lie in its range.
     ///

@@ -8,6 +8,7 @@ use spm_solvers::{Control, Iteration, Progress, Status, StopRule, run};
 
 use super::denoise::Problem;
 use super::{Coupling, TvDenoise, TvDenoised};
+use crate::options::setters;
 use crate::{ImageError, ImageRef};
 
 /// Denoises an image whose noise level is known: chooses `λ` so that the noise removed has the energy of the noise.
@@ -59,33 +60,7 @@ impl<T: Scalar> TvDiscrepancy<T> {
         Self { sigma, coupling, tol, max_iter, time_limit }
     }
 
-    /// Sets which differences are measured together.
-    #[must_use]
-    pub fn coupling(mut self, coupling: Coupling) -> Self {
-        self.coupling = coupling;
-        self
-    }
-
-    /// Sets the duality gap to reach, relative to the objective.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the largest number of iterations of the last solve.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
-
-    /// Sets the wall time limit of the last solve.
-    #[must_use]
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = Some(limit);
-        self
-    }
+    setters!(coupling, tol, max_iter, time_limit);
 
     /// Requires every option to lie in its range.
     ///

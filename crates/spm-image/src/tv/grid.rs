@@ -62,14 +62,19 @@ impl Grid {
     }
 }
 
-/// Chambolle and Pock (2011), algorithm 1. Rows hold their channels one after the other; `x` and `x̄` of a row lie side by side, as
+/// Below this primal step an accelerated run slows down: see `primal_dual`.
+const FAST_UNTIL: f64 = 0.03;
+
+/// Chambolle and Pock (2011), algorithm 1; where the data term is strongly convex algorithm 2. Rows hold their channels one after the other; `x` and `x̄` of a row lie side by side, as
 /// do the axes of the dual variable, so that a band of rows is one slice.
 #[derive(Debug)]
 pub(super) struct GridSolver<'a> {
     grid: &'a Grid,
     norm: f64,
-    /// `√(σ/τ)`.
-    ratio: f64,
+    tau: f64,
+    sigma: f64,
+    /// By how much the data term is strongly convex; 0: the steps follow from how far both variables have come.
+    convexity: f64,
     b: Vec<f64>,
     /// Weights; empty: 1.
     weights: Vec<f64>,
@@ -80,6 +85,9 @@ pub(super) struct GridSolver<'a> {
     /// Per row the axes, each with all channels.
     z: Vec<f64>,
     reference: (Vec<f64>, Vec<f64>),
+    /// Working memory, [`GridSolver::memory_of_band`] values a band, and a band's share of a certificate.
+    memory: Vec<f64>,
+    shares: Vec<(f64, f64)>,
     iter: usize,
     next_check: usize,
     next_ratio: usize,
@@ -110,14 +118,25 @@ impl<'a> GridSolver<'a> {
             x.extend_from_slice(row);
         }
         let z = vec![0.0; axes * b.len()];
+        let convexity = match grid.fidelity {
+            Fidelity::Squared if weights.is_empty() => 1.0,
+            Fidelity::Squared => weights.iter().copied().fold(f64::INFINITY, f64::min),
+            _ => 0.0,
+        };
+        // The first iterations of an accelerated run have far to go.
+        let ratio = if convexity > 0.0 { 0.25 } else { grid.lambda.max(1e-6) * 4.0 };
         let mut it = Self {
             grid,
             norm,
-            ratio: grid.lambda.max(1e-6) * 4.0,
+            tau: 1.0 / (ratio * norm),
+            sigma: ratio / norm,
+            convexity,
             b,
             weights,
             edges,
-            reference: (x.clone(), z.clone()),
+            reference: if convexity > 0.0 { (Vec::new(), Vec::new()) } else { (x.clone(), z.clone()) },
+            memory: Vec::new(),
+            shares: vec![(0.0, 0.0); rows.div_ceil(BAND)],
             x,
             z,
             iter: 0,
@@ -125,12 +144,18 @@ impl<'a> GridSolver<'a> {
             next_ratio: 2 * CHECK,
             certificate: Certificate::new(f64::INFINITY, f64::NEG_INFINITY),
         };
+        it.memory = vec![0.0; it.shares.len() * it.memory_of_band()];
         it.certificate = it.certify();
         it
     }
 
+    /// A row of gradients, of their norms, and of the image.
+    fn memory_of_band(&self) -> usize {
+        (self.grid.axes() + 1) * self.grid.row() + self.groups()
+    }
+
     /// The values, channel after channel, and their certificate.
-    pub(super) fn finish(self) -> (Vec<f64>, Certificate<f64>) {
+    pub(super) fn finish(mut self) -> (Vec<f64>, Certificate<f64>) {
         let certificate = self.certify();
         let (w, c, row) = (self.grid.width(), self.grid.channels, self.grid.row());
         let plane = |ch: usize| {
@@ -140,12 +165,16 @@ impl<'a> GridSolver<'a> {
         ((0..c).flat_map(plane).collect(), certificate)
     }
 
-    fn certify(&self) -> Certificate<f64> {
-        let bands: Vec<usize> = (0..self.grid.rows()).step_by(BAND).collect();
-        let last = |first: usize| (first + BAND).min(self.grid.rows());
-        let parts =
-            par::map(bands, |first| vecops::dispatch(Judge { solver: self, first, last: last(first) }));
-        let (primal, dual) = parts.into_iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+    fn certify(&mut self) -> Certificate<f64> {
+        let (mut shares, mut memory) = (std::mem::take(&mut self.shares), std::mem::take(&mut self.memory));
+        let (solver, size) = (&*self, self.memory_of_band());
+        par::chunks_pair_mut(&mut shares, 1, &mut memory, size, |band, share, memory| {
+            let first = band * BAND;
+            let last = (first + BAND).min(solver.grid.rows());
+            share[0] = vecops::dispatch(Judge { solver, first, last, memory });
+        });
+        let (primal, dual) = shares.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+        (self.shares, self.memory) = (shares, memory);
         Certificate::new(primal, dual)
     }
 
@@ -155,8 +184,9 @@ impl<'a> GridSolver<'a> {
         let (dx, dz) = (distance(&self.x, &self.reference.0), distance(&self.z, &self.reference.1));
         if dx > 0.0 && dz > 0.0 {
             // x and x̄ both count.
-            let found = dz * std::f64::consts::SQRT_2 / dx;
-            self.ratio = (self.ratio * found).sqrt();
+            let ratio = (self.sigma / self.tau).sqrt() * dz * std::f64::consts::SQRT_2 / dx;
+            let ratio = ratio.sqrt();
+            (self.tau, self.sigma) = (1.0 / (ratio * self.norm), ratio / self.norm);
         }
         self.reference.0.copy_from_slice(&self.x);
         self.reference.1.copy_from_slice(&self.z);
@@ -261,26 +291,28 @@ impl<'a> GridSolver<'a> {
 
 impl Iteration<f64> for GridSolver<'_> {
     fn step(&mut self) -> Result<(), SolveError> {
-        let (row, axes, width) = (self.grid.row(), self.grid.axes(), self.grid.width());
-        let (tau, sigma) = (1.0 / (self.ratio * self.norm), self.ratio / self.norm);
-        let mut z = std::mem::take(&mut self.z);
-        let solver = &*self;
-        par::chunks_mut(&mut z, BAND * axes * row, |band, z| {
-            vecops::dispatch(Ascend { solver, sigma, first: band * BAND, z });
+        let (row, axes) = (self.grid.row(), self.grid.axes());
+        let gamma = self.convexity * if self.tau > FAST_UNTIL { 1.0 } else { 0.15 };
+        let theta = 1.0 / (1.0 + 2.0 * gamma * self.tau).sqrt();
+        let (mut z, mut memory) = (std::mem::take(&mut self.z), std::mem::take(&mut self.memory));
+        let (solver, size) = (&*self, self.memory_of_band());
+        par::chunks_pair_mut(&mut z, BAND * axes * row, &mut memory, size, |band, z, memory| {
+            vecops::dispatch(Ascend { solver, first: band * BAND, z, memory });
         });
         self.z = z;
         let mut x = std::mem::take(&mut self.x);
         let solver = &*self;
-        par::chunks_mut(&mut x, BAND * 2 * row, |band, x| {
-            vecops::dispatch(Descend { solver, tau, first: band * BAND, width, x });
+        par::chunks_pair_mut(&mut x, BAND * 2 * row, &mut memory, size, |band, x, memory| {
+            vecops::dispatch(Descend { solver, theta, first: band * BAND, x, memory });
         });
-        self.x = x;
+        (self.x, self.memory) = (x, memory);
+        (self.tau, self.sigma) = (theta * self.tau, self.sigma / theta);
         self.iter += 1;
         if self.iter >= self.next_check {
             self.certificate = self.certify();
             self.next_check = self.iter + CHECK.max(self.iter / 10);
         }
-        if self.iter >= self.next_ratio {
+        if self.convexity == 0.0 && self.iter >= self.next_ratio {
             self.adapt();
             self.next_ratio = 2 * self.iter;
         }
@@ -301,9 +333,9 @@ impl Iteration<f64> for GridSolver<'_> {
 /// `z ← P(z + σ∇x̄)` on a band.
 struct Ascend<'a> {
     solver: &'a GridSolver<'a>,
-    sigma: f64,
     first: usize,
     z: &'a mut [f64],
+    memory: &'a mut [f64],
 }
 
 impl vecops::Kernel for Ascend<'_> {
@@ -313,31 +345,32 @@ impl vecops::Kernel for Ascend<'_> {
     fn call(self) {
         let s = self.solver;
         let size = s.grid.axes() * s.grid.row();
-        let (mut gradient, mut norms) = (vec![0.0; size], vec![0.0; s.groups()]);
+        let (gradient, rest) = self.memory.split_at_mut(size);
+        let norms = &mut rest[..s.groups()];
         let lambda = s.grid.lambda;
         for (i, z) in self.z.chunks_exact_mut(size).enumerate() {
-            s.gradient(self.first + i, 1, &mut gradient);
-            z.iter_mut().zip(&gradient).for_each(|(z, g)| *z += self.sigma * g);
+            s.gradient(self.first + i, 1, gradient);
+            z.iter_mut().zip(&*gradient).for_each(|(z, g)| *z += s.sigma * g);
             if s.grid.coupling == Coupling::Anisotropic {
                 z.iter_mut().for_each(|z| *z = z.clamp(-lambda, lambda));
                 continue;
             }
-            s.norms(z, &mut norms);
+            s.norms(z, norms);
             norms.iter_mut().for_each(|n| *n = if *n > lambda { lambda / *n } else { 1.0 });
             for part in z.chunks_exact_mut(norms.len()) {
-                part.iter_mut().zip(&norms).for_each(|(z, n)| *z *= n);
+                part.iter_mut().zip(&*norms).for_each(|(z, n)| *z *= n);
             }
         }
     }
 }
 
-/// `x ← prox(x − τ∇ᵀz)`, `x̄ ← 2x − x_old` on a band.
+/// `x ← prox(x − τ∇ᵀz)`, `x̄ ← x + θ(x − x_old)` on a band.
 struct Descend<'a> {
     solver: &'a GridSolver<'a>,
-    tau: f64,
+    theta: f64,
     first: usize,
-    width: usize,
     x: &'a mut [f64],
+    memory: &'a mut [f64],
 }
 
 impl vecops::Kernel for Descend<'_> {
@@ -346,22 +379,22 @@ impl vecops::Kernel for Descend<'_> {
     #[inline(always)]
     fn call(self) {
         let s = self.solver;
-        let row = s.grid.row();
-        let mut d = vec![0.0; row];
+        let (row, width) = (s.grid.row(), s.grid.width());
+        let d = &mut self.memory[..row];
         for (i, x) in self.x.chunks_exact_mut(2 * row).enumerate() {
             let r = self.first + i;
             d.fill(0.0);
-            s.divergence(r, &mut d);
+            s.divergence(r, d);
             let b = &s.b[r * row..(r + 1) * row];
             let weights = if s.weights.is_empty() { None } else { Some(&s.weights[r * row..(r + 1) * row]) };
             let (x, bar) = x.split_at_mut(row);
             for c in 0..s.grid.channels {
                 let (low, high) = s.grid.bounds[c];
-                for j in c * self.width..(c + 1) * self.width {
-                    let v = x[j] - self.tau * d[j];
-                    let t = self.tau * weights.map_or(1.0, |w| w[j]);
+                for j in c * width..(c + 1) * width {
+                    let v = x[j] - s.tau * d[j];
+                    let t = s.tau * weights.map_or(1.0, |w| w[j]);
                     let new = if t > 0.0 { s.grid.fidelity.prox(v, b[j], t) } else { v }.clamp(low, high);
-                    bar[j] = 2.0 * new - x[j];
+                    bar[j] = new + self.theta * (new - x[j]);
                     x[j] = new;
                 }
             }
@@ -374,6 +407,7 @@ struct Judge<'a> {
     solver: &'a GridSolver<'a>,
     first: usize,
     last: usize,
+    memory: &'a mut [f64],
 }
 
 impl vecops::Kernel for Judge<'_> {
@@ -383,15 +417,15 @@ impl vecops::Kernel for Judge<'_> {
     fn call(self) -> (f64, f64) {
         let s = self.solver;
         let (w, row) = (s.grid.width(), s.grid.row());
-        let (mut d, mut norms) = (vec![0.0; row], vec![0.0; s.groups()]);
-        let mut gradient = vec![0.0; s.grid.axes() * row];
+        let (gradient, rest) = self.memory.split_at_mut(s.grid.axes() * row);
+        let (d, norms) = rest.split_at_mut(row);
         let (mut primal, mut dual) = (0.0, 0.0);
         let f = s.grid.fidelity;
         for r in self.first..self.last {
             d.fill(0.0);
-            s.divergence(r, &mut d);
-            s.gradient(r, 0, &mut gradient);
-            s.norms(&gradient, &mut norms);
+            s.divergence(r, d);
+            s.gradient(r, 0, gradient);
+            s.norms(gradient, norms);
             primal += s.grid.lambda * norms.iter().sum::<f64>();
             let x = &s.x[2 * r * row..(2 * r + 1) * row];
             for j in 0..row {

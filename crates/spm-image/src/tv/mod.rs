@@ -1,5 +1,5 @@
 //! Total variation of images: what it is ([`Coupling`], [`total_variation`]) and denoising with it
-//! ([`TvDenoise`]; the weight from the noise level: [`TvDiscrepancy`], [`TvSure`]), deblurring ([`TvDeblur`]), and any other data term,
+//! ([`TvDenoise`]; the weight from the noise level: [`TvDiscrepancy`], [`TvSure`]; without it: [`TvSelfSupervised`]), deblurring ([`TvDeblur`]), and any other data term,
 //! weights and missing pixels, in two and three dimensions ([`TvRestore`]).
 
 mod certificate;
@@ -7,10 +7,12 @@ mod deblur;
 mod denoise;
 mod discrepancy;
 mod fidelity;
+mod golden;
 mod grid;
 mod kernel;
 mod primal_dual;
 mod restore;
+mod self_supervised;
 mod splitting;
 mod sure;
 mod tgv;
@@ -21,6 +23,7 @@ pub use denoise::{TvDenoise, TvDenoised};
 pub use discrepancy::TvDiscrepancy;
 pub use fidelity::Fidelity;
 pub use restore::{Restored, Samples, TvRestore};
+pub use self_supervised::TvSelfSupervised;
 pub use sure::{TvChosen, TvSure};
 pub use tgv::Tgv;
 

@@ -8,6 +8,7 @@ use spm_solvers::{Certificate, Control, Progress, Report, Status, run, stop};
 
 use super::grid::{Grid, GridSolver};
 use super::{Coupling, Fidelity, TvDenoised};
+use crate::options::setters;
 use crate::{Image, ImageError, ImageRef};
 
 /// Restores an image or a volume: the minimiser of `Σ w f(x; b) + λ TV(x)`.
@@ -30,8 +31,8 @@ use crate::{Image, ImageError, ImageRef};
 /// the problem the dual bound is finite for every dual variable, missing pixels included, and the certificate needs no
 /// feasible point.
 ///
-/// Method: Chambolle and Pock (2011), algorithm 1, in double precision, the ratio of the steps adapted a few times. Rows
-/// are worked on in parallel in bands; the bits do not depend on the number of threads. O(n) an iteration. Memory: `3 + a` copies of
+/// Method: Chambolle and Pock (2011), in double precision: algorithm 2 where the data term is strongly convex (squared, no weight 0),
+/// else algorithm 1, the ratio of the steps adapted a few times. Rows are worked on in parallel in bands; the bits do not depend on the number of threads. O(n) an iteration. Memory: `3 + a` copies of
 /// the data for `a` axes. For plain denoising of images [`super::TvDenoise`] is several times faster.
 ///
 /// ```
@@ -108,33 +109,7 @@ impl<T: Scalar> TvRestore<T> {
         self
     }
 
-    /// Sets which differences are measured together.
-    #[must_use]
-    pub fn coupling(mut self, coupling: Coupling) -> Self {
-        self.coupling = coupling;
-        self
-    }
-
-    /// Sets the duality gap to reach, relative to the objective.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the largest number of iterations.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
-
-    /// Sets the wall time limit.
-    #[must_use]
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = Some(limit);
-        self
-    }
+    setters!(coupling, tol, max_iter, time_limit);
 
     /// Restores an image; `weights` are laid out as its data.
     ///

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use spm_linalg::{Scalar, check};
 use spm_solvers::Progress;
 
+use super::golden::golden_section;
 use super::{Coupling, TvDenoise, TvDenoised};
+use crate::options::setters;
 use crate::{Image, ImageError, ImageRef};
 
 /// Denoises with the `λ` that minimises Stein's unbiased estimate of the squared error.
@@ -67,26 +69,7 @@ impl<T: Scalar> TvSure<T> {
         Self { sigma, coupling, tol, max_iter, seed: 0 }
     }
 
-    /// Sets which differences are measured together.
-    #[must_use]
-    pub fn coupling(mut self, coupling: Coupling) -> Self {
-        self.coupling = coupling;
-        self
-    }
-
-    /// Sets the duality gap of the last solve, relative to the objective.
-    #[must_use]
-    pub fn tol(mut self, tol: T) -> Self {
-        self.tol = tol;
-        self
-    }
-
-    /// Sets the largest number of iterations a solve.
-    #[must_use]
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.max_iter = max_iter;
-        self
-    }
+    setters!(coupling, tol, max_iter);
 
     /// Sets the seed of the random direction.
     #[must_use]
@@ -120,22 +103,8 @@ impl<T: Scalar> TvSure<T> {
         }
         let probe = self.probe(image);
         let sigma = self.sigma.as_f64();
-        let (mut low, mut high) = ((sigma / 20.0).ln(), (5.0 * sigma).ln());
-        let golden = 0.5 * (5.0_f64.sqrt() - 1.0);
-        let (mut a, mut b) = (high - golden * (high - low), low + golden * (high - low));
-        let (mut fa, mut fb) = (self.estimate(image, &probe, a)?, self.estimate(image, &probe, b)?);
-        for _ in 0..STEPS {
-            if fa <= fb {
-                (high, b, fb) = (b, a, fa);
-                a = high - golden * (high - low);
-                fa = self.estimate(image, &probe, a)?;
-            } else {
-                (low, a, fa) = (a, b, fb);
-                b = low + golden * (high - low);
-                fb = self.estimate(image, &probe, b)?;
-            }
-        }
-        let (best, sure) = if fa <= fb { (a, fa) } else { (b, fb) };
+        let range = ((sigma / 20.0).ln(), (5.0 * sigma).ln());
+        let (best, sure) = golden_section(range, STEPS, |l| self.estimate(image, &probe, l))?;
         let result = self.solver(best, self.tol).denoise_with(image, progress)?;
         Ok(TvChosen { result, mean_squared_error: sure / image.data().len() as f64 })
     }

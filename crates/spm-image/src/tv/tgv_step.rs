@@ -14,10 +14,13 @@ const CHECK: usize = 20;
 /// Bound of the squared norm of `(x, p) ↦ (∇x − p, E p)`: `(17 + √33)/2`.
 const SQ_NORM: f64 = 11.4;
 
+/// Over-relaxation, below 2.
+const RELAX: f64 = 1.8;
+
 /// `1/√2`: the off-diagonal entry of `E p` counts twice in its norm, so it is kept times `√2`.
 const HALF: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
-/// Chambolle and Pock (2011), algorithm 1, on `½‖x − b‖² + λ Σ|∇x − p| + μ Σ|E p|`.
+/// Chambolle and Pock (2011), algorithm 1, over-relaxed (Condat 2013, algorithm 3.2), on `½‖x − b‖² + λ Σ|∇x − p| + μ Σ|E p|`.
 ///
 /// Rows hold their channels one after the other, `row` values. Of every row the primal variables lie side by side, `x`, `p` (vertical,
 /// horizontal), then the same three extrapolated; and the dual ones, `z` (vertical, horizontal), `q` (vertical, horizontal, mixed). A
@@ -33,9 +36,9 @@ pub(super) struct TgvStep {
     primal: Vec<f64>,
     dual: Vec<f64>,
     reference: (Vec<f64>, Vec<f64>),
-    /// A row a band, for norms.
-    norms: Vec<f64>,
     sums: Vec<Sums>,
+    /// Working memory, `10·row + width` values a band.
+    memory: Vec<f64>,
     /// `√(σ/τ)`.
     ratio: f64,
     iter: usize,
@@ -84,8 +87,8 @@ impl TgvStep {
             b,
             primal,
             dual,
-            norms: vec![0.0; bands * width],
             sums: vec![Sums::default(); bands],
+            memory: vec![0.0; bands * (10 * row + width)],
             ratio: lambda.max(1e-6) * 4.0,
             iter: 0,
             next_check: CHECK,
@@ -94,6 +97,10 @@ impl TgvStep {
         };
         it.certificate = it.certify();
         it
+    }
+
+    fn memory_of_band(&self) -> usize {
+        10 * self.row + self.width
     }
 
     /// Row `i` of `x`.
@@ -201,11 +208,12 @@ impl TgvStep {
 
     /// Primal value, and the bound from `q` alone.
     pub(super) fn certify(&mut self) -> Certificate<f64> {
-        let mut sums = std::mem::take(&mut self.sums);
-        let solver = &*self;
-        par::chunks_mut(&mut sums, 1, |band, sums| {
-            sums[0] = vecops::dispatch(Judge { solver, first: band * BAND });
+        let (mut sums, mut memory) = (std::mem::take(&mut self.sums), std::mem::take(&mut self.memory));
+        let (solver, size) = (&*self, self.memory_of_band());
+        par::chunks_pair_mut(&mut sums, 1, &mut memory, size, |band, sums, memory| {
+            sums[0] = vecops::dispatch(Judge { solver, first: band * BAND, memory });
         });
+        self.memory = memory;
         let total = sums.iter().fold(Sums::default(), |a, b| Sums {
             primal: a.primal + b.primal,
             largest: a.largest.max(b.largest),
@@ -239,15 +247,15 @@ impl TgvStep {
 
 impl Iteration<f64> for TgvStep {
     fn step(&mut self) -> Result<(), SolveError> {
-        let (row, width) = (self.row, self.width);
+        let row = self.row;
         let norm = SQ_NORM.sqrt();
         let (tau, sigma) = (1.0 / (self.ratio * norm), self.ratio / norm);
-        let (mut dual, mut norms) = (std::mem::take(&mut self.dual), std::mem::take(&mut self.norms));
-        let solver = &*self;
-        par::chunks_pair_mut(&mut dual, BAND * 5 * row, &mut norms, width, |band, dual, norms| {
-            vecops::dispatch(Ascend { solver, sigma, first: band * BAND, dual, norms });
+        let (mut dual, mut memory) = (std::mem::take(&mut self.dual), std::mem::take(&mut self.memory));
+        let (solver, size) = (&*self, self.memory_of_band());
+        par::chunks_pair_mut(&mut dual, BAND * 5 * row, &mut memory, size, |band, dual, memory| {
+            vecops::dispatch(Ascend { solver, sigma, first: band * BAND, dual, memory });
         });
-        (self.dual, self.norms) = (dual, norms);
+        (self.dual, self.memory) = (dual, memory);
         let mut primal = std::mem::take(&mut self.primal);
         let solver = &*self;
         par::chunks_mut(&mut primal, BAND * 6 * row, |band, primal| {
@@ -287,13 +295,13 @@ fn joint_norms(parts: &[f64], norms: &mut [f64]) {
     norms.iter_mut().for_each(|n| *n = n.sqrt());
 }
 
-/// `(z, q) ← P((z, q) + σK(x̄, p̄))` on a band.
+/// `(z, q) ← (1 − r)(z, q) + r·P((z, q) + σK(x̄, p̄))` on a band, with the over-relaxation `r`.
 struct Ascend<'a> {
     solver: &'a TgvStep,
     sigma: f64,
     first: usize,
     dual: &'a mut [f64],
-    norms: &'a mut [f64],
+    memory: &'a mut [f64],
 }
 
 impl vecops::Kernel for Ascend<'_> {
@@ -302,21 +310,26 @@ impl vecops::Kernel for Ascend<'_> {
     #[inline(always)]
     fn call(self) {
         let s = self.solver;
+        let (old, rest) = self.memory.split_at_mut(5 * s.row);
+        let norms = &mut rest[..s.width];
         for (i, dual) in self.dual.chunks_exact_mut(5 * s.row).enumerate() {
+            old.copy_from_slice(dual);
             s.apply(self.first + i, 3, self.sigma, dual);
             let (z, q) = dual.split_at_mut(2 * s.row);
             for (part, bound) in [(z, s.lambda), (q, s.mu)] {
-                joint_norms(part, self.norms);
-                self.norms.iter_mut().for_each(|n| *n = if *n > bound { bound / *n } else { 1.0 });
+                joint_norms(part, norms);
+                norms.iter_mut().for_each(|n| *n = if *n > bound { bound / *n } else { 1.0 });
                 for part in part.chunks_exact_mut(s.width) {
-                    part.iter_mut().zip(&*self.norms).for_each(|(v, n)| *v *= n);
+                    part.iter_mut().zip(&*norms).for_each(|(v, n)| *v *= n);
                 }
             }
+            dual.iter_mut().zip(&*old).for_each(|(v, old)| *v = old + RELAX * (*v - old));
         }
     }
 }
 
-/// `x ← prox(x − τ∇ᵀz)`, `p ← p − τ(Eᵀq − z)`, and both extrapolated, on a band.
+/// `x̃ = prox(x − τ∇ᵀz)`, `p̃ = p − τ(Eᵀq − z)`, and both extrapolated, `2x̃ − x`, on a band; before, the step from the last `x` to the last
+/// `x̃`, over-relaxed.
 struct Descend<'a> {
     solver: &'a TgvStep,
     tau: f64,
@@ -334,6 +347,7 @@ impl vecops::Kernel for Descend<'_> {
         for (r, primal) in self.primal.chunks_exact_mut(6 * row).enumerate() {
             let i = self.first + r;
             let (now, bar) = primal.split_at_mut(3 * row);
+            now.iter_mut().zip(&*bar).for_each(|(now, bar)| *now += 0.5 * RELAX * (bar - *now));
             // The new values go to `bar` first.
             let (x, p) = bar.split_at_mut(row);
             s.slopes(i, p);
@@ -348,11 +362,7 @@ impl vecops::Kernel for Descend<'_> {
             for ((x, old), b) in x.iter_mut().zip(&*now).zip(b) {
                 *x = (old - tau * *x + tau * b) / (1.0 + tau);
             }
-            for (now, bar) in now.iter_mut().zip(bar) {
-                let new = *bar;
-                *bar = 2.0 * new - *now;
-                *now = new;
-            }
+            bar.iter_mut().zip(&*now).for_each(|(bar, now)| *bar = 2.0 * *bar - now);
         }
     }
 }
@@ -373,6 +383,7 @@ fn divergence(v: &[f64], above: Option<&[f64]>, g: &[f64], w: usize, out: &mut [
 struct Judge<'a> {
     solver: &'a TgvStep,
     first: usize,
+    memory: &'a mut [f64],
 }
 
 impl vecops::Kernel for Judge<'_> {
@@ -383,25 +394,30 @@ impl vecops::Kernel for Judge<'_> {
         let s = self.solver;
         let (w, row) = (s.width, s.row);
         let mut out = Sums::default();
-        let (mut k, mut norms) = (vec![0.0; 5 * row], vec![0.0; w]);
-        let (mut z, mut above, mut d) = (vec![0.0; 2 * row], vec![0.0; 2 * row], vec![0.0; row]);
+        let (k, rest) = self.memory.split_at_mut(5 * row);
+        let (mut z, rest) = rest.split_at_mut(2 * row);
+        let (mut above, rest) = rest.split_at_mut(2 * row);
+        let (d, norms) = rest.split_at_mut(row);
         if self.first > 0 {
-            s.slopes(self.first - 1, &mut above);
+            s.slopes(self.first - 1, above);
         }
         for i in self.first..(self.first + BAND).min(s.height) {
             let (x, b) = (s.primal(i, 0), &s.b[i * row..(i + 1) * row]);
             out.primal += 0.5 * x.iter().zip(b).map(|(x, b)| (x - b) * (x - b)).sum::<f64>();
             k.fill(0.0);
-            s.apply(i, 0, 1.0, &mut k);
-            joint_norms(&k[..2 * row], &mut norms);
+            s.apply(i, 0, 1.0, k);
+            joint_norms(&k[..2 * row], norms);
             out.primal += s.lambda * norms.iter().sum::<f64>();
-            joint_norms(&k[2 * row..], &mut norms);
+            joint_norms(&k[2 * row..], norms);
             out.primal += s.mu * norms.iter().sum::<f64>();
-            s.slopes(i, &mut z);
-            joint_norms(&z, &mut norms);
+            s.slopes(i, z);
+            joint_norms(z, norms);
             out.largest = norms.iter().copied().fold(out.largest, f64::max);
+            // Over-relaxation may leave the ball of `q`, too.
+            joint_norms(&s.dual[(5 * i + 2) * row..5 * (i + 1) * row], norms);
+            out.largest = norms.iter().map(|n| n * s.lambda / s.mu).fold(out.largest, f64::max);
             let up = (i > 0).then_some(&above[..row]);
-            divergence(&z[..row], up, &z[row..], w, &mut d);
+            divergence(&z[..row], up, &z[row..], w, d);
             out.product += d.iter().zip(b).map(|(d, b)| d * b).sum::<f64>();
             out.energy += d.iter().map(|d| d * d).sum::<f64>();
             std::mem::swap(&mut z, &mut above);
