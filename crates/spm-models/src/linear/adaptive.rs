@@ -3,7 +3,7 @@
 use spm_linalg::{Scalar, check};
 
 use super::prepared::Prepared;
-use super::{ElasticNet, FitControl, FittedLinear};
+use super::{ElasticNet, FitControl, FittedLinear, fits};
 use crate::{Fit, ModelError, Xy};
 
 /// The adaptive Lasso in two stages: what the first stage finds large is penalised little in the second.
@@ -114,11 +114,4 @@ impl<T: Scalar> AdaptiveLasso<T> {
     }
 }
 
-impl<T: Scalar> Fit<Xy<'_, T>> for AdaptiveLasso<T> {
-    type Fitted = FittedLinear<T>;
-    type Error = ModelError;
-
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedLinear<T>, ModelError> {
-        self.fit_with(data, FitControl::default())
-    }
-}
+fits!(AdaptiveLasso, Xy => FittedLinear);

@@ -2,7 +2,7 @@
 
 use spm_linalg::{GroupProx, Scalar};
 use spm_solvers::stop::Gap;
-use spm_solvers::{BlockDescent, Certificate, Control, Iteration, Observer, Report, Status, run};
+use spm_solvers::{BlockDescent, Certificate, Iteration, Report, Status, run};
 
 use super::FitControl;
 use super::prepared::Prepared;
@@ -53,15 +53,9 @@ impl<'a, 'x, T: Scalar> BlockProblem<'a, 'x, T> {
         let (t, c) = (self.means.len(), self.prepared.curvature());
         let objective_at_zero = self.prepared.objective_at_zero(&self.y);
         let mut stop = Gap { tol: tol * objective_at_zero };
-        let control = Control {
-            max_iter,
-            time_limit: ctl.time_limit,
-            stop: &mut stop,
-            observer: ctl.observer.map(|o| o as &mut dyn Observer<T>),
-        };
         let view = &self.prepared.view;
         let mut solver = BlockDescent::new(view, &self.y, t, c, penalty, self.features)?;
-        let mut report = run(&mut solver, control)?;
+        let mut report = run(&mut solver, ctl.control(max_iter, &mut stop))?;
         let certificate = solver.certificate().ok_or(ModelError::Unsupported {
             solver: "the certificate",
             what: "a penalty without a polar",

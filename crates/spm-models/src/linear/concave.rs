@@ -2,17 +2,14 @@
 
 use spm_linalg::factor::{SelfAdjointEvd, gram_into};
 use spm_linalg::penalty::{Mcp, Scad};
-use spm_linalg::{
-    Dense, DesignMatrix, Facts, LinearOperator, MemStack, Prox, Scalar, SeparableProx, Workspace, check,
-    vecops,
-};
+use spm_linalg::{Dense, DesignMatrix, Facts, MemStack, Prox, Scalar, SeparableProx, check, vecops};
 use spm_solvers::stop::Residual;
-use spm_solvers::{Control, CoordinateDescent, Iteration, Observer, Report, Status, run};
+use spm_solvers::{CoordinateDescent, Iteration, Report, Status, run};
 
 use super::penalty::FeaturePenalty;
 use super::prepared::Prepared;
-use super::{FitControl, Lasso, default_tol, ended, predicts, setters};
-use crate::{Fit, ModelError, Xy};
+use super::{FitControl, Lasso, default_tol, ended, fits, predicts, setters};
+use crate::{ModelError, Xy};
 
 /// A penalty whose slope is `alpha` at zero, as that of the Lasso, and falls to 0: large coefficients are not shrunk.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -175,7 +172,7 @@ impl<T: Scalar> ConcaveRegression<T> {
         lasso
     }
 
-    /// Fits under limits and before an onlooker; the time limit holds for every strength on the way.
+    /// Fits under limits and before an onlooker.
     ///
     /// # Errors
     /// [`ModelError::Linalg`] for options outside their range, lengths that disagree, empty data, and values that are NaN or
@@ -206,24 +203,13 @@ impl<T: Scalar> ConcaveRegression<T> {
         let (p, c) = (prepared.columns(), prepared.curvature());
         let penalty =
             |alpha: T| Ok::<_, ModelError>(Each((0..p).map(|j| part(alpha, j)).collect::<Result<_, _>>()?));
-        let mut largest = vec![T::zero(); p];
-        prepared.view.apply_adjoint(&y, &mut largest, Workspace::new(prepared.view.scratch()).stack());
-        let scale = c * vecops::norm_inf(&largest);
+        let scale = c * vecops::norm_inf(&prepared.product(&y));
 
         let mut left = self.max_iter;
         let mut elapsed = core::time::Duration::ZERO;
         let mut one_run = |cd: &mut dyn Iteration<T>, tol: T| -> Result<Report<T>, ModelError> {
             let mut stop = Residual { tol: tol * scale };
-            let control = Control {
-                max_iter: left.max(1),
-                time_limit: ctl.time_limit,
-                stop: &mut stop,
-                observer: match &mut ctl.observer {
-                    Some(o) => Some(&mut **o as &mut dyn Observer<T>),
-                    None => None,
-                },
-            };
-            let mut report = run(cd, control)?;
+            let mut report = run(cd, ctl.rest(elapsed).control(left.max(1), &mut stop))?;
             left = left.saturating_sub(report.last.iter);
             elapsed += report.elapsed;
             report.elapsed = elapsed;
@@ -274,14 +260,9 @@ impl<T: Scalar> ConcaveRegression<T> {
         scale: T,
         mut report: Report<T>,
     ) -> Result<FittedConcave<T>, ModelError> {
-        let (n, p, c) = (prepared.rows(), prepared.columns(), prepared.curvature());
-        let mut ws = Workspace::new(prepared.view.scratch());
-        let (mut residual, mut slope) = (vec![T::zero(); n], vec![T::zero(); p]);
-        prepared.view.apply(w, &mut residual, ws.stack());
-        for (r, &y) in residual.iter_mut().zip(y) {
-            *r = y - *r;
-        }
-        prepared.view.apply_adjoint(&residual, &mut slope, ws.stack());
+        let (p, c) = (prepared.columns(), prepared.curvature());
+        let residual = prepared.residual(y, w);
+        let mut slope = prepared.product(&residual);
         slope.iter_mut().for_each(|v| *v *= -c);
         let objective = T::of(0.5) * c * vecops::sq_norm(&residual) + penalty.value(w);
         let (mut violation, mut slack) = (T::zero(), T::infinity());
@@ -344,14 +325,7 @@ fn curvature<T: Scalar, G: SeparableProx<T>>(
     Ok(Some(SelfAdjointEvd::from_column_major(&hessian, s)?.values()[0]))
 }
 
-impl<T: Scalar> Fit<Xy<'_, T>> for ConcaveRegression<T> {
-    type Fitted = FittedConcave<T>;
-    type Error = ModelError;
-
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedConcave<T>, ModelError> {
-        self.fit_with(data, FitControl::default())
-    }
-}
+fits!(ConcaveRegression, Xy => FittedConcave);
 
 /// A function of its own for every coordinate.
 #[derive(Debug, Clone)]

@@ -1,10 +1,10 @@
 //! The generalized Lasso on a design matrix.
 
 use spm_linalg::penalty::L1;
-use spm_linalg::{Dense, DesignMatrix, LinearOperator, Scalar, Workspace, check};
+use spm_linalg::{Dense, LinearOperator, Scalar, Workspace, check};
 use spm_solvers::admm::{Admm, AdmmOptions, CholeskyUpdate};
 use spm_solvers::stop::Residual;
-use spm_solvers::{Certificate, Control, Iteration, Observer, Report, Status, run};
+use spm_solvers::{Certificate, Iteration, Report, Status, run};
 
 use super::generalized_dual::GeneralizedDual;
 use super::prepared::Prepared;
@@ -160,10 +160,7 @@ impl<T: Scalar> GeneralizedLasso<T> {
         let (n, p) = (prepared.rows(), prepared.columns());
         let (y, mean) = prepared.response(data.y);
         let c = prepared.curvature();
-        let mut columns = vec![T::zero(); n * p];
-        for (j, column) in columns.chunks_exact_mut(n).enumerate() {
-            prepared.view.col_axpy(j, T::one(), column);
-        }
+        let columns = prepared.written_out();
         let x = Dense::from_column_major(&columns, n, p)?;
         let (rows, m) = self.structure.matrix(p)?;
         let d = Dense::from_column_major(&rows, m, p)?;
@@ -188,16 +185,8 @@ impl<T: Scalar> GeneralizedLasso<T> {
         let report = loop {
             // Residuals this small are rounding: nothing more will come.
             let mut stop = Residual { tol: T::of(4.0) * T::epsilon() };
-            let control = Control {
-                max_iter: stretch.min(self.max_iter - done).max(1),
-                time_limit: ctl.time_limit.map(|t| t.saturating_sub(elapsed)),
-                stop: &mut stop,
-                observer: match &mut ctl.observer {
-                    Some(o) => Some(&mut **o as &mut dyn Observer<T>),
-                    None => None,
-                },
-            };
-            let mut report = run(&mut admm, control)?;
+            let longest = stretch.min(self.max_iter - done).max(1);
+            let mut report = run(&mut admm, ctl.rest(elapsed).control(longest, &mut stop))?;
             done = admm.progress().iter.max(done);
             elapsed += report.elapsed;
             report.elapsed = elapsed;

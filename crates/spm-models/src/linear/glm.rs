@@ -4,11 +4,11 @@ use spm_linalg::{DesignMatrix, LinearOperator, Scalar, check, vecops};
 use spm_solvers::kkt::duality_gap_at;
 use spm_solvers::loss::{Huber, Logistic, Loss, Poisson};
 use spm_solvers::stop::{Any, Gap, Residual};
-use spm_solvers::{Certificate, Control, Iteration, Observer, Progress, Report, SolveError, Status, run};
+use spm_solvers::{Certificate, Iteration, Progress, Report, SolveError, Status, run};
 
 use super::penalty::FeaturePenalty;
 use super::unit_columns::UnitColumns;
-use super::{ElasticNet, FitControl, certified, default_tol, prepared, setters};
+use super::{ElasticNet, FitControl, certified, default_tol, fits, prepared, setters};
 use crate::{Design, Fit, ModelError, Predict, Xy};
 
 /// What the response is.
@@ -188,13 +188,7 @@ impl<T: Scalar> SparseGlm<T> {
         };
         newton.certificate = newton.certify();
         let mut stop = Any(Gap { tol }, Residual { tol: T::zero() });
-        let control = Control {
-            max_iter: self.max_iter,
-            time_limit: ctl.time_limit,
-            stop: &mut stop,
-            observer: ctl.observer.map(|o| o as &mut dyn Observer<T>),
-        };
-        let mut report = run(&mut newton, control)?;
+        let mut report = run(&mut newton, ctl.control(self.max_iter, &mut stop))?;
         let ProximalNewton { state, certificate, .. } = newton;
         if report.status == Status::Converged && certificate.gap() > tol {
             // No step was better.
@@ -506,14 +500,7 @@ impl<T: Scalar> Iteration<T> for ProximalNewton<'_, T> {
     }
 }
 
-impl<T: Scalar> Fit<Xy<'_, T>> for SparseGlm<T> {
-    type Fitted = FittedGlm<T>;
-    type Error = ModelError;
-
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedGlm<T>, ModelError> {
-        self.fit_with(data, FitControl::default())
-    }
-}
+fits!(SparseGlm, Xy => FittedGlm);
 
 /// A fitted sparse generalized linear model, with proof of how well it was solved.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,8 @@ use spm_linalg::{LinearOperator, Scalar, check};
 
 use super::blocks::BlockProblem;
 use super::prepared::Prepared;
-use super::{FitControl, FittedLinear, default_tol, setters};
-use crate::{Fit, ModelError, Xy};
+use super::{FitControl, FittedLinear, default_tol, fits, setters};
+use crate::{ModelError, Xy};
 
 /// The group Lasso, and with `l1_ratio` the sparse group Lasso: whole groups of features enter together.
 ///
@@ -157,11 +157,4 @@ impl<T: Scalar> GroupLasso<T> {
     }
 }
 
-impl<T: Scalar> Fit<Xy<'_, T>> for GroupLasso<T> {
-    type Fitted = FittedLinear<T>;
-    type Error = ModelError;
-
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedLinear<T>, ModelError> {
-        self.fit_with(data, FitControl::default())
-    }
-}
+fits!(GroupLasso, Xy => FittedLinear);

@@ -3,8 +3,8 @@
 use spm_linalg::Scalar;
 
 use super::problem::Spec;
-use super::{FitControl, FittedLinear, Solver, default_tol, setters};
-use crate::{Design, Fit, ModelError, Xy};
+use super::{FittedLinear, Solver, default_tol, fits, least_squares, setters};
+use crate::Xy;
 
 /// The Lasso: least squares with an L1 penalty.
 ///
@@ -90,47 +90,6 @@ impl<T: Scalar> Lasso<T> {
 
     setters!(fit_intercept, standardize, positive, tol, max_iter, solver, penalty_weights, bounds);
 
-    /// Checks the options alone.
-    ///
-    /// # Errors
-    /// [`ModelError::Linalg`] naming the parameter outside its range.
-    pub fn validate(&self) -> Result<(), ModelError> {
-        self.spec().validate()
-    }
-
-    /// Fits under limits and before an onlooker.
-    ///
-    /// # Errors
-    /// [`ModelError::Linalg`] for options outside their range, lengths that disagree, empty data, and values that
-    /// are NaN or infinite, with their row and column. Not converging is a status of the result, not an error.
-    pub fn fit_with(&self, data: Xy<'_, T>, ctl: FitControl<'_, T>) -> Result<FittedLinear<T>, ModelError> {
-        self.spec().fit(data, ctl)
-    }
-
-    /// Fits each column of `y` (n × t, column by column) on its own, in parallel; the results do not depend on the
-    /// number of threads.
-    ///
-    /// # Errors
-    /// As [`fit_with`](Self::fit_with).
-    pub fn fit_each(
-        &self,
-        x: Design<'_, T>,
-        y: &[T],
-        sample_weight: Option<&[T]>,
-    ) -> Result<Vec<FittedLinear<T>>, ModelError> {
-        self.spec().fit_each(x, y, sample_weight)
-    }
-
-    /// The smallest `alpha` for which every penalised coefficient is 0, with the other options as they are.
-    ///
-    /// O(stored entries of `X`), plus the fit of the unpenalised features if there are any.
-    ///
-    /// # Errors
-    /// As [`fit_with`](Self::fit_with).
-    pub fn alpha_max(&self, data: Xy<'_, T>) -> Result<T, ModelError> {
-        self.spec().alpha_max(data)
-    }
-
     fn spec(&self) -> Spec<'_, T> {
         Spec {
             alpha: self.alpha,
@@ -147,11 +106,5 @@ impl<T: Scalar> Lasso<T> {
     }
 }
 
-impl<T: Scalar> Fit<Xy<'_, T>> for Lasso<T> {
-    type Fitted = FittedLinear<T>;
-    type Error = ModelError;
-
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedLinear<T>, ModelError> {
-        self.fit_with(data, FitControl::default())
-    }
-}
+least_squares!(Lasso);
+fits!(Lasso, Xy => FittedLinear);

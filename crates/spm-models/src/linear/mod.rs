@@ -47,10 +47,10 @@ pub use model::LinearModel;
 pub use multitask::{FittedMultiTask, MultiTaskLasso, MultiTaskModel, MultiXy};
 pub use omp_regression::{FittedOmp, OmpRegression, OmpStep};
 pub use path::{ElasticNetPath, FittedPath, PathPoint};
-use shared::{certified, ended, predicts, setters};
+use shared::{certified, ended, fits, least_squares, predicts, setters};
 pub use slope::Slope;
 use spm_linalg::Scalar;
-use spm_solvers::Observer;
+use spm_solvers::{Control, Observer, stop::StopRule};
 pub use structure::Structure;
 
 /// Which algorithm fits a linear model. All reach the same solution; the certificate says how closely.
@@ -112,6 +112,22 @@ impl<'a, T: Scalar> FitControl<'a, T> {
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
+    }
+
+    /// The control of a run of the solver under these limits.
+    fn control<'s>(self, max_iter: usize, stop: &'s mut dyn StopRule<T>) -> Control<'s, T>
+    where
+        'a: 's,
+    {
+        let observer = self.observer.map(|o| o as &mut dyn Observer<T>);
+        Control { max_iter, time_limit: self.time_limit, stop, observer }
+    }
+
+    /// The same for one run of several, after `elapsed`.
+    fn rest(&mut self, elapsed: Duration) -> FitControl<'_, T> {
+        let time_limit = self.time_limit.map(|t| t.saturating_sub(elapsed));
+        let observer = self.observer.as_mut().map(|o| &mut **o as &mut dyn Observer<T>);
+        FitControl { time_limit, observer }
     }
 }
 

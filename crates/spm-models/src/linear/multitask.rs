@@ -7,8 +7,8 @@ use spm_solvers::{Certificate, Report};
 use super::blocks::BlockProblem;
 use super::model::predict_into;
 use super::prepared::Prepared;
-use super::{FitControl, certified, default_tol, setters};
-use crate::{Fit, ModelError};
+use super::{FitControl, certified, default_tol, fits, setters};
+use crate::ModelError;
 
 /// A design matrix with several responses, for models that fit them together.
 #[derive(Debug, Clone, Copy)]
@@ -164,14 +164,7 @@ impl<T: Scalar> MultiTaskLasso<T> {
     }
 }
 
-impl<T: Scalar> Fit<MultiXy<'_, T>> for MultiTaskLasso<T> {
-    type Fitted = FittedMultiTask<T>;
-    type Error = ModelError;
-
-    fn fit(&self, data: MultiXy<'_, T>) -> Result<FittedMultiTask<T>, ModelError> {
-        self.fit_with(data, FitControl::default())
-    }
-}
+fits!(MultiTaskLasso, MultiXy => FittedMultiTask);
 
 /// A fitted linear model of several targets, with proof of how well it was solved.
 #[derive(Debug, Clone, PartialEq)]

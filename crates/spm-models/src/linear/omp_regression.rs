@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use spm_linalg::{LinearOperator, Scalar, Workspace, check, vecops};
+use spm_linalg::{Scalar, check, vecops};
 use spm_solvers::omp::{ErrorBound, Omp};
 use spm_solvers::{Control, Iteration, Progress, Report, Status, run};
 
 use super::prepared::Prepared;
-use super::{FitControl, LinearModel, ended, predicts, setters};
-use crate::{Fit, ModelError, Xy};
+use super::{FitControl, LinearModel, ended, fits, predicts, setters};
+use crate::{ModelError, Xy};
 
 /// Least squares on at most `k` features, which are chosen greedily: best-subset regression by orthogonal matching pursuit.
 ///
@@ -86,7 +86,7 @@ impl<T: Scalar> OmpRegression<T> {
         data.validate()?;
         let prepared = Prepared::new(data.x, data.sample_weight, self.fit_intercept, self.standardize)?;
         let (y, mean) = prepared.response(data.y);
-        let (n, p, c) = (prepared.rows(), prepared.columns(), prepared.curvature());
+        let c = prepared.curvature();
         let units = prepared.units(mean);
         let mut omp = Omp::new(&prepared.view, &y, self.k)?;
         let mut steps: Vec<OmpStep<T>> = Vec::new();
@@ -114,13 +114,8 @@ impl<T: Scalar> OmpRegression<T> {
             step.feature = feature;
         }
         let w = omp.iterate();
-        let mut ws = Workspace::new(prepared.view.scratch());
-        let (mut residual, mut slope) = (vec![T::zero(); n], vec![T::zero(); p]);
-        prepared.view.apply(w, &mut residual, ws.stack());
-        for (r, &y) in residual.iter_mut().zip(&y) {
-            *r = y - *r;
-        }
-        prepared.view.apply_adjoint(&residual, &mut slope, ws.stack());
+        let residual = prepared.residual(&y, w);
+        let slope = prepared.product(&residual);
         if matches!(report.status, Status::Converged | Status::MaxIterations) {
             // Without a bound the number of features was the goal; with fewer, none is left that helps.
             let reached = vecops::sq_norm(&residual) <= self.tol * vecops::sq_norm(&y);
@@ -144,14 +139,7 @@ impl<T: Scalar> OmpRegression<T> {
     }
 }
 
-impl<T: Scalar> Fit<Xy<'_, T>> for OmpRegression<T> {
-    type Fitted = FittedOmp<T>;
-    type Error = ModelError;
-
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedOmp<T>, ModelError> {
-        self.fit_with(data, FitControl::default())
-    }
-}
+fits!(OmpRegression, Xy => FittedOmp);
 
 /// The fit after a feature was added.
 #[derive(Debug, Clone, PartialEq)]

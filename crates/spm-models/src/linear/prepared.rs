@@ -1,6 +1,8 @@
 //! The part of a regression that does not depend on the penalty: weights, centring, scaling, and the way back.
 
-use spm_linalg::{LinearOperator, Scalar, Standardized, Standardizing, check, vecops};
+use spm_linalg::{
+    DesignMatrix, LinearOperator, Scalar, Standardized, Standardizing, Workspace, check, vecops,
+};
 
 use super::problem::Units;
 use crate::{Design, ModelError};
@@ -74,6 +76,33 @@ impl<'a, T: Scalar> Prepared<'a, T> {
             intercept -= *w * m;
         }
         intercept
+    }
+
+    /// The standardised matrix written out, column by column.
+    pub(super) fn written_out(&self) -> Vec<T> {
+        let n = self.rows();
+        let mut data = vec![T::zero(); n * self.columns()];
+        for (j, column) in data.chunks_exact_mut(n).enumerate() {
+            self.view.col_axpy(j, T::one(), column);
+        }
+        data
+    }
+
+    /// `y − X w` of a response as the solver sees it.
+    pub(super) fn residual(&self, y: &[T], w: &[T]) -> Vec<T> {
+        let mut residual = vec![T::zero(); self.rows()];
+        self.view.apply(w, &mut residual, Workspace::new(self.view.scratch()).stack());
+        for (r, &y) in residual.iter_mut().zip(y) {
+            *r = y - *r;
+        }
+        residual
+    }
+
+    /// `Xᵀ r`.
+    pub(super) fn product(&self, r: &[T]) -> Vec<T> {
+        let mut product = vec![T::zero(); self.columns()];
+        self.view.apply_adjoint(r, &mut product, Workspace::new(self.view.scratch()).stack());
+        product
     }
 
     /// `1/(2n) ‖y‖²` of a response as the solver sees it.

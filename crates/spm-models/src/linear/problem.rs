@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use spm_linalg::{
-    Dense, DesignMatrix, LinalgError, LinearOperator, Scalar, SeparableProx, Standardized, Workspace, check,
-    vecops,
+    Dense, DesignMatrix, LinalgError, LinearOperator, Scalar, SeparableProx, Standardized, check, vecops,
 };
 use spm_solvers::admm::{Admm, AdmmOptions, CgUpdate, XUpdate, least_squares_update};
 use spm_solvers::loss::{LossOf, Quadratic};
@@ -145,8 +144,7 @@ impl<T: Scalar> Spec<'_, T> {
         let prepared = self.prepare(x, sample_weight)?;
         let one = |y: &[T]| {
             let (y, mean) = prepared.response(y);
-            let mut product = vec![T::zero(); prepared.columns()];
-            prepared.view.apply_adjoint(&y, &mut product, Workspace::new(prepared.view.scratch()).stack());
+            let product = prepared.product(&y);
             prepared.fit(self, &Response { y, mean, product }, FitControl::default())
         };
         #[cfg(feature = "rayon")]
@@ -236,17 +234,6 @@ impl<T: Scalar> Units<T> {
 }
 
 impl<'a, T: Scalar> Prepared<'a, T> {
-    /// The standardised matrix written out, column by column, if it is dense.
-    fn dense_copy(&self) -> Option<Vec<T>> {
-        let Design::Dense(_) = self.view.inner() else { return None };
-        let n = self.view.nrows();
-        let mut data = vec![T::zero(); n * self.view.ncols()];
-        for (j, col) in data.chunks_exact_mut(n).enumerate() {
-            self.view.col_axpy(j, T::one(), col);
-        }
-        Some(data)
-    }
-
     /// Replaces the point by the exact solution on its support, where that is better.
     fn polish<'y, G: SeparableProx<T>>(
         &self,
@@ -331,13 +318,7 @@ impl<'a, T: Scalar> Prepared<'a, T> {
         let bounds = spec.scaled_bounds(self.view.scales());
         let penalty = spec.penalty(spec.alpha, bounds.as_deref())?;
         let mut cd = CoordinateDescent::with_product(&self.view, y, c, penalty.clone(), product)?;
-        let control = Control {
-            max_iter: spec.max_iter,
-            time_limit: ctl.time_limit,
-            stop: &mut stop,
-            // A reborrow, so that the observer may outlive the stop rule.
-            observer: ctl.observer.map(|o| o as &mut dyn Observer<T>),
-        };
+        let control = ctl.control(spec.max_iter, &mut stop);
         let mut report = match spec.solver {
             // Where columns are short a step on the support costs many epochs: nothing to gain on the way.
             Solver::Auto | Solver::CoordinateDescent
@@ -375,7 +356,7 @@ impl<'a, T: Scalar> Prepared<'a, T> {
                 self.run_polished(spec, y, fista, &mut cd, control)?
             }
             Solver::Admm => {
-                let copy = self.dense_copy();
+                let copy = matches!(self.view.inner(), Design::Dense(_)).then(|| self.written_out());
                 let update: Box<dyn XUpdate<T>> = match &copy {
                     Some(data) => {
                         let a = Dense::from_column_major(data, self.view.nrows(), self.view.ncols())?;

@@ -43,6 +43,72 @@ macro_rules! setters {
     ($($field:ident),+) => { $(setters!(@ $field);)+ };
 }
 
+/// The methods of a model that its `spec()` states.
+macro_rules! least_squares {
+    ($model:ident) => {
+        impl<T: spm_linalg::Scalar> $model<T> {
+            /// Checks the options alone.
+            ///
+            /// # Errors
+            /// [`ModelError::Linalg`](crate::ModelError::Linalg) naming the parameter outside its range.
+            pub fn validate(&self) -> Result<(), $crate::ModelError> {
+                self.spec().validate()
+            }
+
+            /// Fits under limits and before an onlooker.
+            ///
+            /// # Errors
+            /// [`ModelError::Linalg`](crate::ModelError::Linalg) for options outside their range, lengths that disagree, empty data, and
+            /// values that are NaN or infinite, with their row and column. Not converging is a status of the result, not an error.
+            pub fn fit_with(
+                &self,
+                data: $crate::Xy<'_, T>,
+                ctl: $crate::FitControl<'_, T>,
+            ) -> Result<$crate::linear::FittedLinear<T>, $crate::ModelError> {
+                self.spec().fit(data, ctl)
+            }
+
+            /// Fits each column of `y` (n × t, column by column) on its own, in parallel; the results do not depend on the
+            /// number of threads.
+            ///
+            /// # Errors
+            /// As [`fit_with`](Self::fit_with).
+            pub fn fit_each(
+                &self,
+                x: $crate::Design<'_, T>,
+                y: &[T],
+                sample_weight: Option<&[T]>,
+            ) -> Result<Vec<$crate::linear::FittedLinear<T>>, $crate::ModelError> {
+                self.spec().fit_each(x, y, sample_weight)
+            }
+
+            /// The smallest `alpha` for which every penalised coefficient is 0, with the other options as they are.
+            ///
+            /// O(stored entries of `X`), plus the fit of the unpenalised features if there are any.
+            ///
+            /// # Errors
+            /// As [`fit_with`](Self::fit_with), and without an L1 part.
+            pub fn alpha_max(&self, data: $crate::Xy<'_, T>) -> Result<T, $crate::ModelError> {
+                self.spec().alpha_max(data)
+            }
+        }
+    };
+}
+
+/// Fitting by `fit_with` without limits.
+macro_rules! fits {
+    ($model:ident, $data:ident => $fitted:ident) => {
+        impl<T: spm_linalg::Scalar> $crate::Fit<$data<'_, T>> for $model<T> {
+            type Fitted = $fitted<T>;
+            type Error = $crate::ModelError;
+
+            fn fit(&self, data: $data<'_, T>) -> Result<$fitted<T>, $crate::ModelError> {
+                self.fit_with(data, $crate::FitControl::default())
+            }
+        }
+    };
+}
+
 /// What a fit with a duality gap says about itself, from its `certificate`, `objective_at_zero` and `report`.
 macro_rules! certified {
     ($fitted:ident) => {
@@ -127,4 +193,4 @@ macro_rules! predicts {
     };
 }
 
-pub(super) use {certified, ended, predicts, setters};
+pub(super) use {certified, ended, fits, least_squares, predicts, setters};

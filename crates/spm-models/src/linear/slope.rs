@@ -5,13 +5,11 @@ use spm_linalg::{LinearOperator, Prox, Scalar, Workspace, check};
 use spm_solvers::kkt::DualityGap;
 use spm_solvers::loss::{LossOf, Quadratic};
 use spm_solvers::stop::Gap;
-use spm_solvers::{
-    Certified, Certify, Composite, Control, Fista, FistaOptions, Iteration, Observer, Status, run,
-};
+use spm_solvers::{Certified, Certify, Composite, Fista, FistaOptions, Iteration, Status, run};
 
 use super::prepared::Prepared;
-use super::{FitControl, FittedLinear, default_tol, setters};
-use crate::{Fit, ModelError, Xy};
+use super::{FitControl, FittedLinear, default_tol, fits, setters};
+use crate::{ModelError, Xy};
 
 /// SLOPE: least squares with the sorted L1 norm, which selects and clusters correlated features.
 ///
@@ -132,14 +130,8 @@ impl<T: Scalar> Slope<T> {
         let fista = Fista::new(Composite::new(&f, &norm)?, &start, &FistaOptions::default())?;
         let mut judge = DualityGap::new(&quadratic, &prepared.view, &norm);
         let mut stop = Gap { tol: bound };
-        let control = Control {
-            max_iter: self.max_iter,
-            time_limit: ctl.time_limit,
-            stop: &mut stop,
-            observer: ctl.observer.map(|o| o as &mut dyn Observer<T>),
-        };
         let mut solver = Certified::new(fista, &mut judge, STRIDE);
-        let mut report = run(&mut solver, control)?;
+        let mut report = run(&mut solver, ctl.control(self.max_iter, &mut stop))?;
         let mut coef = solver.iterate().to_vec();
         let mut certificate = judge.certify(&coef);
         if let Some(gap) = report.last.gap {
@@ -154,14 +146,7 @@ impl<T: Scalar> Slope<T> {
     }
 }
 
-impl<T: Scalar> Fit<Xy<'_, T>> for Slope<T> {
-    type Fitted = FittedLinear<T>;
-    type Error = ModelError;
-
-    fn fit(&self, data: Xy<'_, T>) -> Result<FittedLinear<T>, ModelError> {
-        self.fit_with(data, FitControl::default())
-    }
-}
+fits!(Slope, Xy => FittedLinear);
 
 /// `Φ⁻¹(1 − tail)` for a tail in `(0, 1/2]`, to 5e-4.
 fn upper_quantile(tail: f64) -> f64 {
