@@ -356,6 +356,26 @@ fn curvature_of_a_square_in_an_image_and_of_its_contour() {
     refused("curvature {} -o {}", &[&line, &curve], "line.csv");
 }
 
+/// A real bone is made of parts longer than the wiggles of its outline, and of sharp corners.
+#[test]
+fn the_parts_of_a_vertebra() {
+    let f = Folder::new();
+    let image =
+        std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/image/ct_vertebra.npy"));
+    let j = json("curvature {} -o {}", &[image, &f.path("c.csv")], 0);
+    let parts = j["parts"].as_array().unwrap();
+    assert!((14..=20).contains(&parts.len()), "{parts:?}");
+    let short = |p: &&serde_json::Value| p["length"].as_f64().unwrap() < 5.0;
+    assert!(parts.iter().filter(short).all(|p| p["kind"] == "corner"), "{parts:?}");
+    assert!(parts.iter().filter(short).count() <= 4, "{parts:?}");
+    // The spinous process, at the bottom.
+    let corners = j["corners"].as_array().unwrap();
+    let near = |c: &serde_json::Value| {
+        (c["column"].as_f64().unwrap() - 59.0).hypot(c["row"].as_f64().unwrap() - 81.0) < 3.0
+    };
+    assert!(corners.iter().any(near), "{corners:?}");
+}
+
 #[test]
 fn the_noise_level_is_found_and_other_losses_work() {
     let f = Folder::new();

@@ -48,6 +48,31 @@ fn best_gaussian(profile: &CurvatureProfile, truth: &[f64]) -> f64 {
     (2..40).map(|w| smooth(0.5 * f64::from(w))).fold(f64::INFINITY, f64::min)
 }
 
+/// Radii of the bone at other sizes, noise and angles. The bounds of noisy ones are four times the least standard deviation that
+/// any unbiased estimate can have (Cramér and Rao) when every pixel of the edge has this noise and the number of arcs is known; with
+/// noise 0.08 that is 1.2 % of the fillets at size 1 and 0.4 % at size 2.
+#[test]
+fn radii_of_bones_of_other_sizes() {
+    for (size, noise, turn, heads, fillets, notch) in [
+        (1.0, 0.0, 0.3, 0.002, 0.01, 0.02),
+        (1.0, 0.08, 0.785, 0.002, 0.048, 0.033),
+        (1.4, 0.04, 0.0, 0.002, 0.02, 0.02),
+        (2.0, 0.08, 0.3, 0.002, 0.02, 0.02),
+    ] {
+        let (clean, _) = ArcShape::bone().scaled(size).rotated(turn).render(12.0).unwrap();
+        let image = noisy(&clean, noise, 7);
+        let p = Curvature::new().of(&Outline::new().find(image.view()).unwrap()).unwrap();
+        assert_eq!(p.parts.len(), 12, "size {size}, noise {noise}: {:?}", p.parts);
+        for (radius, count, bound) in
+            [(50.0, 1, heads), (40.0, 1, heads), (-30.0, 4, fillets), (-16.0, 1, notch)]
+        {
+            let error = |a: &Part| ((a.curvature * radius * size).recip() - 1.0).abs();
+            let found = p.parts.iter().filter(|a| error(a) < bound).count();
+            assert_eq!(found, count, "size {size}, noise {noise}, radius {radius}: {:?}", p.parts);
+        }
+    }
+}
+
 /// The outline of the bone: 12 parts, the straight shaft below cut nowhere, the notch three arcs of one radius.
 #[test]
 fn curvature_of_a_noisy_bone() {
@@ -121,10 +146,9 @@ fn circles_ellipses_and_rounded_rectangles() {
     let (image, _) = ArcShape::new(&arcs).unwrap().render(6.0).unwrap();
     let p = Curvature::new().of(&Outline::new().find(image.view()).unwrap()).unwrap();
     let (straight, round): (Vec<Part>, Vec<Part>) =
-        p.parts.iter().copied().filter(|a| a.length > 8.0).partition(|a| a.kind == PartKind::Straight);
-    // Where an arc begins between two points a short part of half its curvature may stand.
+        p.parts.iter().copied().partition(|a| a.kind == PartKind::Straight);
     assert_eq!((straight.len(), round.len()), (4, 4), "{:?}", p.parts);
-    assert!(round.iter().all(|a| (a.radius() / radius - 1.0).abs() < 0.06), "{round:?}");
+    assert!(round.iter().all(|a| (a.radius() / radius - 1.0).abs() < 0.015), "{round:?}");
 }
 
 #[test]
@@ -151,7 +175,10 @@ fn a_square_of_pixels_has_four_corners() {
     for image in [square.clone(), noisy(&square, 0.05, 4)] {
         let p = Curvature::new().of(&Outline::new().find(image.view()).unwrap()).unwrap();
         let corners = p.parts.iter().filter(|a| a.kind == PartKind::Corner).count();
-        assert_eq!(corners, 4, "{:?}", p.parts);
+        assert_eq!((corners, p.parts.len()), (4, 8), "{:?}", p.parts);
+        assert!(
+            p.parts.iter().all(|a| a.kind == PartKind::Straight || (a.turn() / 1.5708 - 1.0).abs() < 0.02)
+        );
     }
 }
 

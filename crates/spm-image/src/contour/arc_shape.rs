@@ -15,6 +15,8 @@ const ROWS: usize = 16;
 pub struct ArcShape {
     /// End of each arc along the outline, and its curvature.
     arcs: Vec<(f64, f64)>,
+    /// Direction in which the outline starts.
+    direction: f64,
 }
 
 impl ArcShape {
@@ -25,7 +27,7 @@ impl ArcShape {
     pub fn new(arcs: &[(f64, f64)]) -> Result<Self, ImageError> {
         check::non_empty("arcs", arcs.len())?;
         let mut end = 0.0;
-        let mut out = Self { arcs: Vec::with_capacity(arcs.len()) };
+        let mut out = Self { arcs: Vec::with_capacity(arcs.len()), direction: 0.0 };
         for &(length, curvature) in arcs {
             check::positive("length of an arc", length)?;
             check::finite("curvature of an arc", &[curvature])?;
@@ -73,6 +75,22 @@ impl ArcShape {
         Self::new(&arcs).expect("the dumbbell closes")
     }
 
+    /// The same shape, larger by a factor; `factor` is positive and finite, or [`render`](Self::render) refuses it.
+    #[must_use]
+    pub fn scaled(mut self, factor: f64) -> Self {
+        self.arcs
+            .iter_mut()
+            .for_each(|(end, curvature)| (*end, *curvature) = (*end * factor, *curvature / factor));
+        self
+    }
+
+    /// The same shape turned about its start by an angle in radians, from the first axis to the second.
+    #[must_use]
+    pub fn rotated(mut self, angle: f64) -> Self {
+        self.direction += angle;
+        self
+    }
+
     /// The length of the outline.
     #[must_use]
     pub fn length(&self) -> f64 {
@@ -94,7 +112,7 @@ impl ArcShape {
 
     /// Point and direction at an arc length.
     fn walk(&self, s: f64) -> ([f64; 2], f64) {
-        let (mut p, mut angle, mut start) = ([0.0; 2], 0.0_f64, 0.0);
+        let (mut p, mut angle, mut start) = ([0.0; 2], self.direction, 0.0);
         for &(end, curvature) in &self.arcs {
             let step = end.min(s) - start;
             (p, angle) = arc(p, angle, curvature, step);

@@ -2,8 +2,6 @@
 
 use std::f64::consts::TAU;
 
-/// Least number of chords of a part.
-const SHORTEST: usize = 3;
 /// Least noise of the angle, in radians: of an outline without noise, what pixels and chords leave.
 pub(super) const FINEST: f64 = 0.03;
 /// How far, in chords, a boundary looks for a better place at once.
@@ -88,8 +86,8 @@ impl Chain {
         self.vertex.len()
     }
 
-    /// Few kinks that fit as well as the candidates: `(vertex of each kink, curvature after it)`.
-    pub(super) fn reduce(&self, mut kinks: Vec<usize>, sigma: f64) -> Vec<(usize, f64)> {
+    /// Few kinks, at least `shortest` chords apart, that fit as well as the candidates: `(vertex of each kink, curvature after it)`.
+    pub(super) fn reduce(&self, mut kinks: Vec<usize>, sigma: f64, shortest: usize) -> Vec<(usize, f64)> {
         let price = 4.0 * sigma * sigma * (self.n() as f64).ln();
         loop {
             let now = self.rss(&kinks);
@@ -106,12 +104,12 @@ impl Chain {
                     if kinks.len() < 2 {
                         kinks.clear();
                     }
-                    self.settle(&mut kinks, 1);
+                    self.settle(&mut kinks, 1, shortest);
                 }
                 _ => break,
             }
         }
-        self.settle(&mut kinks, SWEEPS);
+        self.settle(&mut kinks, SWEEPS, shortest);
         let values = self.solve(&kinks).0;
         (0..kinks.len())
             .map(|k| {
@@ -122,7 +120,7 @@ impl Chain {
     }
 
     /// Moves every kink to the best place near it, over and over.
-    fn settle(&self, kinks: &mut [usize], sweeps: usize) {
+    fn settle(&self, kinks: &mut [usize], sweeps: usize, shortest: usize) {
         let n = self.n();
         for _ in 0..sweeps {
             let mut moved = false;
@@ -136,7 +134,7 @@ impl Chain {
                         continue;
                     }
                     kinks[k] = place as usize;
-                    if self.apart(kinks, k) {
+                    if self.apart(kinks, k, shortest) {
                         let rss = self.rss(kinks);
                         if rss < best {
                             (best, to) = (rss, place as usize);
@@ -152,15 +150,15 @@ impl Chain {
         }
     }
 
-    /// Whether kink k has [`SHORTEST`] chords on either side.
-    fn apart(&self, kinks: &[usize], k: usize) -> bool {
+    /// Whether kink k has so many chords on either side.
+    fn apart(&self, kinks: &[usize], k: usize, shortest: usize) -> bool {
         let (n, m) = (self.n(), kinks.len());
         let chords = |a: usize, b: usize| {
             let (a, b) = (kinks[a % m], kinks[b % m]);
             if b > a { b - a } else { b + n - a }
         };
         let in_order = (k == 0 || kinks[k - 1] < kinks[k]) && (k + 1 == m || kinks[k] < kinks[k + 1]);
-        in_order && chords(k + m - 1, k) >= SHORTEST && chords(k, k + 1) >= SHORTEST
+        in_order && chords(k + m - 1, k) >= shortest && chords(k, k + 1) >= shortest
     }
 
     fn span(&self, kinks: &[usize], k: usize) -> f64 {
@@ -234,22 +232,22 @@ impl Chain {
     }
 }
 
-/// Of candidates with their jumps, the largest of every crowd closer than [`SHORTEST`] chords, round the closed curve; and, where
+/// Of candidates with their jumps, the largest of every crowd closer than `shortest` chords, round the closed curve; and, where
 /// there is room, a place as far on either side: a corner is a part between two kinks.
-pub(super) fn thin_out(jumps: &[(usize, f64)], n: usize) -> Vec<usize> {
+pub(super) fn thin_out(jumps: &[(usize, f64)], n: usize, shortest: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..jumps.len()).collect();
     order.sort_by(|&a, &b| jumps[b].1.abs().total_cmp(&jumps[a].1.abs()).then(a.cmp(&b)));
     let mut taken = vec![false; n];
     let mut take = |i: usize| {
-        if !(0..2 * SHORTEST - 1).any(|d| taken[(i + n + d - (SHORTEST - 1)) % n]) {
+        if !(0..2 * shortest - 1).any(|d| taken[(i + n + d - (shortest - 1)) % n]) {
             taken[i] = true;
         }
     };
     let largest: Vec<usize> = order.iter().map(|&k| jumps[k].0).collect();
     largest.iter().for_each(|&i| take(i));
     largest.iter().for_each(|&i| {
-        take((i + SHORTEST) % n);
-        take((i + n - SHORTEST) % n);
+        take((i + shortest) % n);
+        take((i + n - shortest) % n);
     });
     (0..n).filter(|&i| taken[i]).collect()
 }

@@ -7,14 +7,16 @@ use spm_solvers::{Certificate, Status};
 use spm_timeseries::{Series, TimeSeriesError, TrendFilter, noise_level};
 
 use super::arcs::{Chain, FINEST, Part, thin_out};
+use super::merge::Closed;
 use super::outline::{Contour, distance};
-use super::refine::refine;
 use crate::ImageError;
 
 /// Least number of chords of a curve.
 const FEWEST: usize = 16;
 /// Default lambda in units of `sigma sqrt(n)`.
 const STRENGTH: f64 = 0.3;
+/// How many chords the kinks of the angle are apart at least: the first with which a chain of arcs passes near all points, else the last.
+const APART: [usize; 3] = [5, 4, 3];
 
 /// Curvature of a closed curve, and the curve as arcs of constant curvature.
 ///
@@ -30,10 +32,17 @@ const STRENGTH: f64 = 0.3;
 /// The penalty shrinks curvature and splits a step of it into several. Therefore the kinks of the trend are only
 /// candidates: a continuous closed chain of lines with these kinks is fitted to the angle without a penalty, kinks move to the
 /// best place nearby, and the one that costs least goes as long as that raises the residual sum of squares by less than
-/// `4 sigma^2 ln n`. Last, lengths and curvatures of what remains are fitted to the points, the closed chain of arcs nearest to them in
-/// least squares. These are the [parts](CurvatureProfile::parts). The total turning is a full circle by construction and
-/// tests nothing. On a bone-like outline 760 pixels long, at contrast 1 and noise 0.08, the root mean square error of curvature is
+/// `4 sigma^2 ln n`. Then lengths and curvatures of what remains are fitted to the points, the closed chain of arcs nearest to them in
+/// least squares, and neighbours are merged, the two that cost least first, as long as the sum of squared distances rises by less than
+/// `4 s^2 ln n`, `s^2` the long-run variance of the distances (as of an autoregression of first order, at least (0.03 pixels)²). These are
+/// the [parts](CurvatureProfile::parts), each at least one chord long; where no chain passes within three chords of every point in its order,
+/// the chain of the angle stays. The total turning is a full circle by construction and tests nothing. On a bone-like outline 760 pixels long, at contrast 1 and noise 0.08, the root mean square error of curvature is
 /// below 0.004 in the mean (`cargo run --release -p spm-examples --bin bone_curvature`).
+///
+/// The radius of an arc is as exact as its length and the noise allow: with noise 0.08 at every pixel of the edge no unbiased estimate
+/// has a standard deviation below 1 % for the arcs of radius 30 and length 25 of this outline, 3.6 % for those of radius 16 and length 12.6, 0.02 %
+/// for its heads (Cramér and Rao). The tests hold the first to 1 % without noise, 4.8 % with it, and 2 % on an outline twice as large; heads to 0.2 %,
+/// the corners of a rounded rectangle (radius 10) to 1.5 %.
 ///
 /// | parameter | default | range | meaning |
 /// |---|---|---|---|
@@ -154,21 +163,22 @@ impl Curvature {
             .collect();
         let raw = raw.collect();
         let chain = Chain::new(vertex.clone(), &middle, &theta, length);
-        let kinks = chain.reduce(thin_out(&jumps, n), sigma);
-        let arcs = chain.arcs(&kinks);
-        let first = kinks.first().map_or(0, |k| k.0);
-        let turned = |i: usize| (first + i) % n;
-        let along: Vec<f64> =
-            (0..n).map(|i| (vertex[turned(i)] - vertex[first]).rem_euclid(length)).collect();
-        let rotated: Vec<[f64; 2]> = (0..n).map(|i| points[turned(i)]).collect();
-        let rough: Vec<(f64, f64)> = arcs.iter().map(|a| (a.1, a.2)).collect();
-        let parts = match refine(&rotated, &along, &rough) {
-            Some(better) => {
-                let back = |&(s, l, k): &(f64, f64, f64)| (s + vertex[first], l, k);
-                chain.describe(&better.iter().map(back).collect::<Vec<_>>())
+        let mut parts = Vec::new();
+        for apart in APART {
+            let kinks = chain.reduce(thin_out(&jumps, n, apart), sigma, apart);
+            let arcs = chain.arcs(&kinks);
+            let first = kinks.first().map_or(0, |k| k.0);
+            let turned = |i: usize| (first + i) % n;
+            let along = (0..n).map(|i| (vertex[turned(i)] - vertex[first]).rem_euclid(length)).collect();
+            let rotated = (0..n).map(|i| points[turned(i)]).collect();
+            let rough: Vec<(f64, f64)> = arcs.iter().map(|a| (a.1, a.2)).collect();
+            if let Some(better) = Closed::new(rotated, along, &rough) {
+                let back = |(s, l, k): (f64, f64, f64)| (s + vertex[first], l, k);
+                parts = chain.describe(&better.merged().arcs().into_iter().map(back).collect::<Vec<_>>());
+                break;
             }
-            None => chain.describe(&arcs),
-        };
+            parts = chain.describe(&arcs);
+        }
         Ok(CurvatureProfile {
             points,
             arc_length: vertex,

@@ -7,6 +7,7 @@ mod arc_shape;
 mod arcs;
 mod curvature;
 mod level;
+mod merge;
 mod outline;
 mod refine;
 
