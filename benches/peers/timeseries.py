@@ -308,7 +308,7 @@ Seconds of one fit from scratch, data to certified result, one thread; the gap i
 growth of the process a value. Clarabel runs at n = 1000. "ADMM" is 300 rounds of the specialised ADMM with an exact total variation step
 (Ramdas and Tibshirani 2016; a few lines of NumPy with SciPy's banded Cholesky and prox-tv's taut string, so its time is mostly compiled
 code). Their gaps are taken against our certified lower bound. A dash: it failed. Ours stops at 1e-8 by default; a larger gap
-is a fit that ended with the status `max_iterations`, or `time_limit` after 45 seconds.
+is a fit that ended with the status `max_iterations`, or `time_limit` after 30 seconds.
 
 | order | n | ratio | seconds | gap | knots | bytes a value | Clarabel, seconds | gap | ADMM, seconds | gap |
 |---|---|---|---|---|---|---|---|---|---|---|""")

@@ -25,7 +25,7 @@ use spm_linalg::Workspace;
 use spm_linalg::penalty::{tv1d_halves_into, tv1d_into, tv1d_scratch};
 
 /// The most time of one trend.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 

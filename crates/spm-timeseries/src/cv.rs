@@ -62,7 +62,7 @@ pub struct CvTrend<T = f64> {
     pub fit: FittedTrend<T>,
     /// The grid, decreasing, as far as it was tried.
     pub lambdas: Vec<T>,
-    /// The mean error over the folds at each.
+    /// The mean error over the folds at each: the square of what is missed, or of the Huber loss twice its value.
     pub errors: Vec<f64>,
     /// Its standard error, from the spread of the folds.
     pub standard_errors: Vec<f64>,
@@ -140,7 +140,7 @@ impl<T: Scalar> TrendCv<T> {
                     Some(start) => filter.fit_from(without, start)?,
                     None => filter.fit(without)?,
                 };
-                let error = fold.error(&y, &w, fit.x());
+                let error = fold.error(&y, &w, fit.x(), self.filter.delta.as_f64());
                 fold.last = Some(fit);
                 Ok(error)
             });
@@ -176,10 +176,13 @@ struct Fold<T> {
 }
 
 impl<T: Scalar> Fold<T> {
-    fn error(&self, y: &[T], w: &[T], x: &[T]) -> f64 {
+    /// The mean of twice the loss.
+    fn error(&self, y: &[T], w: &[T], x: &[T], delta: f64) -> f64 {
         let (mut sum, mut weight) = (0.0, 0.0);
         for &i in &self.held {
-            sum += w[i].as_f64() * (y[i] - x[i]).as_f64().powi(2);
+            let size = (y[i] - x[i]).as_f64().abs();
+            let near = size.min(delta);
+            sum += w[i].as_f64() * near * (2.0 * size - near);
             weight += w[i].as_f64();
         }
         sum / weight

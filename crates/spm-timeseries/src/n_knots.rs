@@ -94,7 +94,7 @@ impl<T: Scalar> TrendWithKnots<T> {
             spent += 1;
         }
         while count != self.knots && spent < TRIES && low < (1.0 - CLOSE) * high {
-            let middle = (low * high).sqrt();
+            let middle = low.sqrt() * high.sqrt();
             count = attempt(middle)?;
             spent += 1;
             if count > self.knots {

@@ -127,6 +127,39 @@ fn a_number_of_knots_is_met_or_said_to_be_missed() {
 
 /// Leaving out a point of a fit and predicting it from the others is the fit: the prediction is the spline that has no
 /// knot there.
+/// Products of two weights are beyond the numbers here; the objective is too, but the knots are not.
+#[test]
+fn a_number_of_knots_at_the_ends_of_the_scale() {
+    let y = noisy(200, 0.5, 21, zigzag);
+    let at = |scale: f64| {
+        let y: Vec<f64> = y.iter().map(|v| v * scale).collect();
+        TrendWithKnots::new(TrendFilter::new(1, 0.0), 4).fit(Series::new(&y)).unwrap()
+    };
+    let one = at(1.0);
+    assert!(one.exact);
+    for exponent in [-990, 990] {
+        let other = at(f64::from(exponent).exp2());
+        assert!(other.exact, "2^{exponent}");
+        let rows = |k: &spm_timeseries::KnotTrend| k.fit.knots().iter().map(|k| k.row).collect::<Vec<_>>();
+        assert_eq!(rows(&one), rows(&other), "2^{exponent}");
+    }
+}
+
+/// Outliers that are left out count linearly in the error, as they do in the loss: the standard error is that of the others.
+#[test]
+fn cross_validation_judges_by_the_loss_of_the_filter() {
+    let mut y = noisy(200, 0.5, 22, zigzag);
+    for i in [20, 91, 150, 163] {
+        y[i] += 40.0;
+    }
+    let chosen = TrendCv::new(TrendFilter::new(1, 0.0).huber(0.7)).fit(Series::new(&y)).unwrap();
+    let best = chosen.errors.iter().copied().fold(f64::INFINITY, f64::min);
+    // 4 outliers of 200 that cost 2 · 0.7 · 40, and the noise of variance 1/4.
+    assert!((best - (0.02 * 56.0 + 0.25)).abs() < 0.3, "{best}");
+    let simple = TrendCv::new(TrendFilter::new(1, 0.0).huber(0.7)).one_se().fit(Series::new(&y)).unwrap();
+    assert!(distance(simple.fit.x(), zigzag) < 0.5, "{}", distance(simple.fit.x(), zigzag));
+}
+
 #[test]
 fn predictions_interpolate_as_the_trend_does() {
     for order in 0..=3 {
