@@ -149,7 +149,7 @@ fn group_fused_lasso_and_trends() {
         let file = |name: &str| common::npy(&format!("tv/{}", case["arrays"][name].as_str().unwrap()));
         let (y, want) = (file("y"), file("x"));
         let (k, lambda) = (case["k"].as_u64().unwrap() as usize, case["lam"].as_f64().unwrap());
-        let fit = GroupTrend::new(k, lambda).tol(1e-8).fit(&y.data, y.shape[1]).unwrap();
+        let fit = GroupTrend::new(k, lambda).tol(1e-8).fit(Series::new(&y.data), y.shape[1]).unwrap();
         let best = case["objective"].as_f64().unwrap();
         assert!(fit.status().is_converged(), "{id}: gap {}", fit.certificate().gap());
         assert!((fit.objective() - best).abs() <= 1e-6 * best, "{id}: {} {best}", fit.objective());

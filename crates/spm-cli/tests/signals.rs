@@ -106,6 +106,28 @@ fn several_channels_and_graphs() {
     assert!((x[0] - 3.0 * pull).abs() < 5e-4 && (x[79] + 1.0 - 2.0 * pull).abs() < 5e-4, "{x:?}");
     let j = json("trend {} -o {} --order 1 --lambda 0.1", &[&yp, &out], 0);
     assert!(j["knots"].as_u64().unwrap() >= 2 && j["gap"].as_f64().unwrap() < 1e-5);
+    // Weights, a gap in one channel, times, and lambda as a share of the largest.
+    let mut holes = y.clone();
+    holes[21] = f64::NAN;
+    let (hp, tp) = (
+        f.npy("h.npy", &[40, 2], &holes),
+        f.npy("t.npy", &[40], &(0..40).map(|i| 0.5 * f64::from(i)).collect::<Vec<_>>()),
+    );
+    let (w, wide) = (f.npy("w.npy", &[40], &[2.0; 40]), f.npy("ww.npy", &[40, 2], &[2.0; 80]));
+    for weights in [&w, &wide] {
+        let j = json(
+            "trend {} -o {} --order 1 --lambda-ratio 0.1 --x {} --weights {}",
+            &[&hp, &out, &tp, weights],
+            0,
+        );
+        assert_eq!(j["missing"], 1);
+        assert!(
+            j["knot_positions"].as_array().unwrap().iter().any(|k| (k.as_f64().unwrap() - 9.75).abs() < 2.0),
+            "{j}"
+        );
+        assert!((j["lambda"].as_f64().unwrap() / j["lambda_max"].as_f64().unwrap() - 0.1).abs() < 1e-9);
+        assert!(read_npy(&out).1.iter().all(|v| v.is_finite()));
+    }
     for words in [
         "trend {} -o {} --lambda 1 --shape convex",
         "trend {} -o {} --cv",

@@ -151,13 +151,12 @@ pub fn trend_lambda_max<T: Scalar>(series: Series<'_, T>, order: usize) -> Resul
 ///
 /// With fewer than `k + 1` observed points the degree is one less than their number, so that the fit interpolates.
 #[derive(Debug)]
-pub(crate) struct Polynomial<'a> {
-    w: &'a [f64],
+pub(crate) struct Polynomial {
     basis: Vec<Vec<f64>>,
 }
 
-impl<'a> Polynomial<'a> {
-    pub(crate) fn new(t: &[f64], w: &'a [f64], k: usize) -> Self {
+impl Polynomial {
+    pub(crate) fn new(t: &[f64], w: &[f64], k: usize) -> Self {
         let n = t.len();
         let observed = w.iter().filter(|v| **v > 0.0).count();
         let (a, b) = (t[0], t[n - 1]);
@@ -180,23 +179,23 @@ impl<'a> Polynomial<'a> {
             spm_linalg::vecops::scale(norm.recip(), &mut q);
             basis.push(q);
         }
-        Self { w, basis }
+        Self { basis }
     }
 
     pub(crate) fn into_basis(self) -> Vec<Vec<f64>> {
         self.basis
     }
 
-    /// The weighted least-squares fit of `y`.
-    pub(crate) fn fit(&self, y: &[f64]) -> Vec<f64> {
-        let mut fit = vec![0.0; y.len()];
+    /// `x ←` x plus the polynomial that takes it nearest to `y`, with the weights of the inner product; `rest` is scratch.
+    pub(crate) fn approach(&self, w: &[f64], y: &[f64], x: &mut [f64], rest: &mut [f64]) {
         // A second pass fits what rounding left.
         for _ in 0..2 {
-            let rest: Vec<f64> = y.iter().zip(&fit).map(|(y, f)| y - f).collect();
+            for (r, (y, x)) in rest.iter_mut().zip(y.iter().zip(&*x)) {
+                *r = y - x;
+            }
             for q in &self.basis {
-                spm_linalg::vecops::axpy(spm_linalg::vecops::dot3(self.w, q, &rest), q, &mut fit);
+                spm_linalg::vecops::axpy(spm_linalg::vecops::dot3(w, q, rest), q, x);
             }
         }
-        fit
     }
 }

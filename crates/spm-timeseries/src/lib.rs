@@ -10,6 +10,8 @@ mod dual;
 mod error;
 mod fused;
 mod graph;
+mod group_admm;
+mod group_problem;
 mod interior;
 mod join;
 mod lambda_max;

@@ -110,7 +110,8 @@ impl Problem {
             d.row_into(j, row);
         }
         let units = Units { shift, scale, weight, step, first };
-        let poly = Polynomial::new(&t, &w, k).fit(&y);
+        let mut poly = vec![0.0; n];
+        Polynomial::new(&t, &w, k).approach(&w, &y, &mut poly, &mut vec![0.0; n]);
         let mut out = Self {
             y,
             w,
@@ -160,38 +161,11 @@ impl Problem {
         self.d.nrows()
     }
 
-    /// `max |u|` of `Dᵀ u = w (y − p)`: k + 1 cumulative sums, from both ends so that rounding grows over half the length.
+    /// `max |u|` of `Dᵀ u = w (y − p)`.
     fn largest_dual(&self) -> f64 {
-        let (n, m, order) = (self.y.len(), self.m(), self.d.order());
-        if m == 0 {
-            return 0.0;
-        }
-        let mut left: Vec<f64> = (0..n).map(|i| self.w[i] * (self.y[i] - self.poly[i])).collect();
-        let mut right = left.clone();
-        for j in 1..=order {
-            // Undo the adjoint of D^(1): v_i = −Σ_{l<=i} r_l = Σ_{l>i} r_l; then the factors of order j.
-            let len = n - j;
-            let mut sum = 0.0;
-            for v in &mut left[..len] {
-                sum -= *v;
-                *v = sum;
-            }
-            let mut sum = 0.0;
-            for i in (0..len).rev() {
-                sum += right[i + 1];
-                right[i + 1] = sum;
-            }
-            right.copy_within(1..=len, 0);
-            if self.uneven && j < order {
-                for i in 0..len {
-                    let s = (self.t[i + j] - self.t[i]) / j as f64;
-                    left[i] *= s;
-                    right[i] *= s;
-                }
-            }
-        }
-        let half = m / 2;
-        left[..half].iter().chain(&right[half..m]).fold(0.0, |a, v| f64::max(a, v.abs()))
+        let rest = (0..self.y.len()).map(|i| self.w[i] * (self.y[i] - self.poly[i])).collect();
+        let t = self.uneven.then_some(&self.t[..]);
+        polynomial_dual(rest, t, self.d.order()).iter().fold(0.0, |a, v| f64::max(a, v.abs()))
     }
 
     /// The objective of the polynomial fit, the scale of relative gaps.
@@ -206,16 +180,7 @@ impl Problem {
     /// The values with linear interpolation where they are missing.
     pub(crate) fn filled(&self) -> Vec<f64> {
         let mut y = self.y.clone();
-        let mut left = 0;
-        for i in 1..y.len() {
-            if self.w[i] > 0.0 {
-                for j in left + 1..i {
-                    let s = (self.t[j] - self.t[left]) / (self.t[i] - self.t[left]);
-                    y[j] = (1.0 - s) * self.y[left] + s * self.y[i];
-                }
-                left = i;
-            }
-        }
+        fill(&mut y, &self.w, &self.t);
         y
     }
 
@@ -236,6 +201,42 @@ impl Problem {
     }
 }
 
+/// The solution of `Dᵀ u = rest` for differences of the given order, `rest` orthogonal to the polynomials below it: cumulative sums,
+/// from both ends so that rounding grows over half the length.
+pub(crate) fn polynomial_dual(rest: Vec<f64>, uneven: Option<&[f64]>, order: usize) -> Vec<f64> {
+    let n = rest.len();
+    let m = n.saturating_sub(order);
+    if m == 0 {
+        return Vec::new();
+    }
+    let (mut left, mut right) = (rest.clone(), rest);
+    for j in 1..=order {
+        // Undo the adjoint of D^(1): v_i = −Σ_{l<=i} r_l = Σ_{l>i} r_l; then the factors of order j.
+        let len = n - j;
+        let mut sum = 0.0;
+        for v in &mut left[..len] {
+            sum -= *v;
+            *v = sum;
+        }
+        let mut sum = 0.0;
+        for i in (0..len).rev() {
+            sum += right[i + 1];
+            right[i + 1] = sum;
+        }
+        right.copy_within(1..=len, 0);
+        if let Some(t) = uneven.filter(|_| j < order) {
+            for i in 0..len {
+                let s = (t[i + j] - t[i]) / j as f64;
+                left[i] *= s;
+                right[i] *= s;
+            }
+        }
+    }
+    left.truncate(m);
+    left[m / 2..].copy_from_slice(&right[m / 2..m]);
+    left
+}
+
 /// The interpolating polynomial at `s` (Lagrange).
 fn extrapolate(t: &[f64], x: &[f64], s: f64) -> f64 {
     let term = |i: usize| {
@@ -245,7 +246,28 @@ fn extrapolate(t: &[f64], x: &[f64], s: f64) -> f64 {
     (0..t.len()).map(term).sum()
 }
 
+/// Linear interpolation where the weight is 0; beyond the first and the last observed value, that value.
+pub(crate) fn fill(y: &mut [f64], w: &[f64], t: &[f64]) {
+    let mut left = None;
+    for i in (0..y.len()).filter(|&i| w[i] > 0.0) {
+        for j in left.map_or(0, |l| l + 1)..i {
+            y[j] = match left {
+                Some(l) => {
+                    let s = (t[j] - t[l]) / (t[i] - t[l]);
+                    (1.0 - s) * y[l] + s * y[i]
+                }
+                None => y[i],
+            };
+        }
+        left = Some(i);
+    }
+    if let Some(l) = left {
+        let last = y[l];
+        y[l..].fill(last);
+    }
+}
+
 /// The power of two next to a positive number: scaling by it is exact.
-fn power_of_two(v: f64) -> f64 {
+pub(crate) fn power_of_two(v: f64) -> f64 {
     v.log2().round().exp2()
 }

@@ -66,6 +66,11 @@ impl<'a, T: Scalar> Series<'a, T> {
 
     /// Checks everything; returns values and weights with 0 in both where a value is missing.
     pub(crate) fn checked(&self) -> Result<(Vec<T>, Vec<T>), TimeSeriesError> {
+        self.checked_with(self.y.len())
+    }
+
+    /// The same where several values share each of so many positions.
+    pub(crate) fn checked_with(&self, positions: usize) -> Result<(Vec<T>, Vec<T>), TimeSeriesError> {
         let n = self.y.len();
         check::non_empty("y", n)?;
         let mut w = match self.weights {
@@ -77,7 +82,7 @@ impl<'a, T: Scalar> Series<'a, T> {
             None => vec![T::one(); n],
         };
         if let Some(t) = self.positions {
-            check::len("positions", n, t.len())?;
+            check::len("positions", positions, t.len())?;
             check::finite("positions", t)?;
             if let Some(pair) = t.windows(2).find(|p| p[1] <= p[0]) {
                 return Err(LinalgError::InvalidParam {

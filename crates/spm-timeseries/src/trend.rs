@@ -38,8 +38,9 @@ use crate::{FusedLasso, Series, TimeSeriesError};
 /// neighbouring `lambda` ([`fit_from`](Self::fit_from), [`path`](Self::path)). Computed in `f64` for both scalar types,
 /// values and dual in double-double.
 ///
-/// Where `n^(k+1)` times the rounding unit of double-double is no longer small a gap near `tol` may be out of reach: for order 3
-/// beyond some 1e5 values, for order 4 beyond 1e4, for order 5 beyond some thousands. The status is then [`Status::MaxIterations`]
+/// Where `n^(k+1)` times the rounding unit of double-double is no longer small a gap near `tol` is out of reach: for order 3
+/// from some 4e5 values on (up to 2e5 the gap is below 1e-7, at 1e6 nothing better than the polynomial is found), for order 4 from 4e4, for order 5 from
+/// some thousands. Orders 1 and 2 converge at 1e6. The status is then [`Status::MaxIterations`]
 /// and the result the point with the smallest gap found, at worst the polynomial.
 ///
 /// Source: Kim, Koh, Boyd and Gorinevsky 2009; Tibshirani 2014.
@@ -332,6 +333,10 @@ impl<T: Scalar> TrendFilter<T> {
 }
 
 /// What a trend may be held to.
+///
+/// A shape is a sign of the differences `D x` that the penalty takes: in the dual it removes one side of the box, and every certificate holds as it
+/// is. A monotone line or parabola (order 1 and more), or a convex step, would be a sign of other differences than those penalised, a second
+/// constraint with a dual variable of its own; such combinations are an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shape {

@@ -1,13 +1,13 @@
 //! `spm tv1d` and `spm trend` for several channels, and `spm tv1d` on a graph.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use sparse_modeling::timeseries::{GraphFused, GroupTrend};
+use sparse_modeling::timeseries::{GraphFused, GroupTrend, Series};
 
 use crate::Context;
 use crate::error::CliError;
-use crate::io::{Array, read_array, write_array};
+use crate::io::{Array, read_array, read_vector, write_array};
 use crate::outcome::Outcome;
 
 /// Whether the signal has several channels, one a column.
@@ -25,35 +25,86 @@ pub(super) fn refuse(y: &Path, what: &str, used: &[(&str, bool)]) -> Result<(), 
     }
 }
 
-/// Channels, one a column of `y`, that change at common places.
-pub(super) fn channels(
-    command: &'static str,
-    model: &GroupTrend<f64>,
-    (y, path): (&Array, &Path),
-    output: &Path,
-    ctx: &Context,
-) -> Result<Outcome, CliError> {
-    let (n, p) = y.rows_cols(path)?;
-    let spinner = ctx.progress.spinner(command);
-    let start = Instant::now();
-    let fitted = model.fit(&y.data, p).map_err(|e| CliError::from(e).within(path))?;
-    let elapsed = start.elapsed();
-    spinner.finish_and_clear();
-    write_array(output, &Array::matrix(n, p, fitted.x().to_vec()))?;
-    let knots: Vec<usize> = fitted.knots().iter().map(|k| k.index).collect();
-    let sizes: Vec<f64> = fitted.knots().iter().map(|k| k.jump).collect();
-    let outcome = Outcome::new(command)
-        .status(fitted.status())
-        .set("channels", p)
-        .set("lambda", model.lambda)
-        .set("objective", fitted.objective())
-        .set("gap", fitted.certificate().gap())
-        .set("iterations", fitted.iterations());
-    let outcome = match command {
-        "tv1d" => outcome.set("segments", knots.len() + 1).set("change_points", knots).set("sizes", sizes),
-        _ => outcome.set("knots", knots.len()).set("knot_positions", knots).set("knot_sizes", sizes),
-    };
-    Ok(outcome.seconds(elapsed))
+/// Channels, one a column of `y`, and what belongs to them.
+pub(super) struct Channels<'a> {
+    pub(super) y: &'a Array,
+    pub(super) path: &'a Path,
+    /// A weight a row or a value.
+    pub(super) weights: Option<&'a PathBuf>,
+    /// A position a row.
+    pub(super) positions: Option<&'a PathBuf>,
+}
+
+impl Channels<'_> {
+    /// Fits trends that change at common places; with a `ratio`, lambda is that share of the smallest at which nothing does.
+    pub(super) fn fit(
+        &self,
+        command: &'static str,
+        mut model: GroupTrend<f64>,
+        ratio: Option<f64>,
+        output: &Path,
+        ctx: &Context,
+    ) -> Result<Outcome, CliError> {
+        let (n, p) = self.y.rows_cols(self.path)?;
+        let weights = self.weights.map(|path| read_array(path)).transpose()?.map(|w| match w.data.len() {
+            rows if rows == n => w.data.iter().flat_map(|v| vec![*v; p]).collect(),
+            _ => w.data,
+        });
+        let positions = self.positions.map(|path| read_vector(path)).transpose()?;
+        let series = series_of(&self.y.data, weights.as_deref(), positions.as_deref());
+        let files = [("weights", self.weights), ("positions", self.positions)];
+        let within = |e| CliError::from(e).within_any(&files, self.path);
+        let spinner = ctx.progress.spinner(command);
+        let start = Instant::now();
+        if let Some(ratio) = ratio {
+            model.lambda = ratio * model.lambda_max(series, p).map_err(within)?;
+        }
+        let fitted = model.fit(series, p).map_err(within)?;
+        let elapsed = start.elapsed();
+        spinner.finish_and_clear();
+        write_array(output, &Array::matrix(n, p, fitted.x().to_vec()))?;
+        let knots: Vec<usize> = fitted.knots().iter().map(|k| k.index).collect();
+        let sizes: Vec<f64> = fitted.knots().iter().map(|k| k.jump).collect();
+        let missing = (0..n * p)
+            .filter(|&i| self.y.data[i].is_nan() || weights.as_ref().is_some_and(|w| w[i] == 0.0))
+            .count();
+        let outcome = Outcome::new(command)
+            .status(fitted.status())
+            .set("channels", p)
+            .set("lambda", model.lambda)
+            .set("lambda_max", fitted.lambda_max())
+            .set("objective", fitted.objective())
+            .set("gap", fitted.certificate().gap())
+            .set("iterations", fitted.iterations())
+            .set("missing", missing);
+        let outcome = match command {
+            "tv1d" => {
+                outcome.set("segments", knots.len() + 1).set("change_points", knots).set("sizes", sizes)
+            }
+            _ => {
+                let at = |i: &usize| positions.as_ref().map_or(*i as f64, |t| t[*i]);
+                let places: Vec<f64> = knots.iter().map(at).collect();
+                outcome.set("knots", knots.len()).set("knot_positions", places).set("knot_sizes", sizes)
+            }
+        };
+        Ok(outcome.seconds(elapsed))
+    }
+}
+
+/// The series with what belongs to it.
+pub(super) fn series_of<'a>(
+    y: &'a [f64],
+    weights: Option<&'a [f64]>,
+    positions: Option<&'a [f64]>,
+) -> Series<'a> {
+    let mut series = Series::new(y);
+    if let Some(w) = weights {
+        series = series.weights(w);
+    }
+    if let Some(t) = positions {
+        series = series.positions(t);
+    }
+    series
 }
 
 /// Values at the nodes of a graph, whose edges are the rows of a table with two node numbers each.

@@ -7,11 +7,11 @@ use std::time::Instant;
 use serde_json::Value;
 use sparse_modeling::solvers;
 use sparse_modeling::timeseries::{
-    Criterion, Diagnostics, FittedTrend, GroupTrend, SeasonalTrend, Series, Shape, TrendCv, TrendFilter,
-    TrendSelect, TrendWithKnots, noise_level,
+    Criterion, Diagnostics, FittedTrend, GroupTrend, SeasonalTrend, Shape, TrendCv, TrendFilter, TrendSelect,
+    TrendWithKnots, noise_level,
 };
 
-use super::series_structured::{channels, has_channels, refuse};
+use super::series_structured::{Channels, has_channels, refuse, series_of};
 use crate::Context;
 use crate::args::{count, non_negative, positive};
 use crate::error::CliError;
@@ -22,7 +22,7 @@ use crate::plot::{self, Series as Curve};
 /// Trend filtering: a piecewise polynomial through a noisy signal.
 ///
 /// Minimises ½·Σ wᵢ(yᵢ − xᵢ)² + lambda·Σ|(D x)ᵢ| with the difference operator of order + 1. NaN in y is a missing value.
-/// With several columns, channels with common knots: the norms ‖(D x)ᵢ‖₂ over the channels instead of |(D x)ᵢ|; takes --lambda alone.
+/// With several columns, channels with common knots: the norms ‖(D x)ᵢ‖₂ over the channels instead of |(D x)ᵢ|; takes --lambda or --lambda-ratio.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("strength").required(true))]
 pub(crate) struct Args {
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     /// Position of each value, increasing; evenly spaced by default.
     #[arg(long, value_name = "FILE")]
     x: Option<PathBuf>,
-    /// Weight of each value; 0 = missing.
+    /// Weight of each value; 0 = missing. With several channels n × p, or n for all of a row.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// What a residual costs: its square, or beyond --delta no more than its size (huber), against outliers.
@@ -262,15 +262,10 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
 
 /// Several channels with common knots.
 fn several(args: &Args, y: &Array, ctx: &Context) -> Result<Outcome, CliError> {
-    let Some(lambda) = args.lambda else {
-        return Err(CliError::Usage(format!(
-            "{}: a signal of several channels takes --lambda",
-            args.y.display()
-        )));
-    };
     let single = [
-        ("--x", args.x.is_some()),
-        ("--weights", args.weights.is_some()),
+        ("--cv", args.cv),
+        ("--knots", args.knots.is_some()),
+        ("--criterion", args.criterion.is_some()),
         ("--loss huber", args.loss == Loss::Huber),
         ("--shape", args.shape.is_some()),
         ("--outliers", args.outliers.is_some()),
@@ -279,23 +274,13 @@ fn several(args: &Args, y: &Array, ctx: &Context) -> Result<Outcome, CliError> {
         ("--at", args.at.is_some()),
     ];
     refuse(&args.y, "a signal of several channels", &single)?;
-    let mut model = GroupTrend::new(args.order, lambda).tol(args.tol);
+    let mut model = GroupTrend::new(args.order, args.lambda.unwrap_or(0.0)).tol(args.tol);
     if let Some(n) = args.max_iter {
         model = model.max_iter(n);
     }
-    channels("trend", &model, (y, &args.y), &args.output, ctx)
-}
-
-/// The series with what belongs to it.
-fn series_of<'a>(y: &'a [f64], weights: Option<&'a [f64]>, positions: Option<&'a [f64]>) -> Series<'a> {
-    let mut series = Series::new(y);
-    if let Some(w) = weights {
-        series = series.weights(w);
-    }
-    if let Some(t) = positions {
-        series = series.positions(t);
-    }
-    series
+    let (weights, positions) = (args.weights.as_ref(), args.x.as_ref());
+    let data = Channels { y, path: &args.y, weights, positions };
+    data.fit("trend", model, args.lambda_ratio, &args.output, ctx)
 }
 
 fn picture(

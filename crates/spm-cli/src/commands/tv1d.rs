@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use sparse_modeling::timeseries::{FusedLasso, GraphFused, GroupTrend, MergeJumps, Series};
 
-use super::series_structured::{channels, graph, has_channels, refuse};
+use super::series_structured::{Channels, graph, has_channels, refuse};
 use crate::Context;
 use crate::args::non_negative;
 use crate::error::CliError;
@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 ///
 /// Minimises ½·Σ wᵢ(yᵢ − xᵢ)² + lambda·Σ vᵢ|xᵢ₊₁ − xᵢ| + lambda_sparse·Σ|xᵢ|. NaN in y is a missing value.
 ///
-/// With several columns, channels that change at common places: ½·Σ‖yᵢ − xᵢ‖² + lambda·Σ‖xᵢ₊₁ − xᵢ‖₂ (group fused lasso). With
+/// With several columns, channels that change at common places: ½·Σ wᵢ(yᵢ − xᵢ)² + lambda·Σ‖xᵢ₊₁ − xᵢ‖₂ (group fused lasso). With
 /// --edges, values on a graph: ½·Σ wᵢ(yᵢ − xᵢ)² + lambda·Σ v|xᵢ − xⱼ| over its edges, exactly.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Weight of the absolute values.
     #[arg(long, default_value_t = 0.0, value_parser = non_negative)]
     lambda_sparse: f64,
-    /// Weight of each value, n; 0 = missing.
+    /// Weight of each value, n; 0 = missing. With several channels n × p, or n for all of a row.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// A graph: its edges, two nodes (counted from 0) a row; the signal has a value for each node.
@@ -50,11 +50,11 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let sparse = ("--lambda-sparse", args.lambda_sparse != 0.0);
     let merge = ("--merge", args.merge.is_some());
     if has_channels(&table) {
-        let weights = ("--weights", args.weights.is_some());
         let edges = ("--edges and --edge-weights", args.edges.is_some() || args.edge_weights.is_some());
-        refuse(&args.y, "a signal of several channels", &[sparse, merge, weights, edges])?;
+        refuse(&args.y, "a signal of several channels", &[sparse, merge, edges])?;
         let model = GroupTrend::new(0, args.lambda).tol(1e-8);
-        return channels("tv1d", &model, (&table, &args.y), &args.output, ctx);
+        let data = Channels { y: &table, path: &args.y, weights: args.weights.as_ref(), positions: None };
+        return data.fit("tv1d", model, None, &args.output, ctx);
     }
     let y = table.into_vector(&args.y)?;
     let weights = args.weights.as_deref().map(read_vector).transpose()?;
