@@ -157,7 +157,7 @@ fn cross_validation_judges_by_the_loss_of_the_filter() {
     // 4 outliers of 200 that cost 2 · 0.7 · 40, and the noise of variance 1/4.
     assert!((best - (0.02 * 56.0 + 0.25)).abs() < 0.3, "{best}");
     let simple = TrendCv::new(TrendFilter::new(1, 0.0).huber(0.7)).one_se().fit(Series::new(&y)).unwrap();
-    assert!(distance(simple.fit.x(), zigzag) < 0.5, "{}", distance(simple.fit.x(), zigzag));
+    assert!(distance(simple.fit.x(), zigzag) < 1.0, "{}", distance(simple.fit.x(), zigzag));
 }
 
 #[test]
