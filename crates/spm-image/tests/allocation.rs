@@ -1,5 +1,5 @@
 //! An iteration allocates nothing: neither the solvers for total variation nor those with a Fourier data term.
-#![allow(unsafe_code)] // The counting allocator.
+#![allow(clippy::unwrap_used, unsafe_code)] // The counting allocator.
 #![cfg(feature = "rayon")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

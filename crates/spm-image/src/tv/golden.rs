@@ -33,7 +33,7 @@ mod tests {
     fn finds_the_vertex_of_a_parabola_and_an_end() {
         let vertex = golden_section((-3.0, 5.0), 30, |x| Ok::<_, ()>((x - 1.2).powi(2) - 0.5)).unwrap();
         assert!((vertex.0 - 1.2).abs() < 1e-5 && (vertex.1 + 0.5).abs() < 1e-9);
-        let end = golden_section((0.0, 1.0), 20, |x| Ok::<_, ()>(x)).unwrap();
+        let end = golden_section((0.0, 1.0), 20, Ok::<_, ()>).unwrap();
         assert!(end.0 < 1e-3);
         assert_eq!(golden_section((0.0, 1.0), 5, |_| Err(7)), Err(7));
     }
