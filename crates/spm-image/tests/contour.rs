@@ -177,7 +177,8 @@ fn a_square_of_pixels_has_four_corners() {
         let corners = p.parts.iter().filter(|a| a.kind == PartKind::Corner).count();
         assert_eq!((corners, p.parts.len()), (4, 8), "{:?}", p.parts);
         assert!(
-            p.parts.iter().all(|a| a.kind == PartKind::Straight || (a.turn() / 1.5708 - 1.0).abs() < 0.02)
+            p.parts.iter().all(|a| a.kind == PartKind::Straight
+                || (a.turn() / std::f64::consts::FRAC_PI_2 - 1.0).abs() < 0.02)
         );
     }
 }
