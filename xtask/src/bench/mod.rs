@@ -11,6 +11,7 @@ mod overview;
 mod page;
 mod peers;
 mod regression;
+mod shrinkage;
 mod timeseries;
 
 use std::path::PathBuf;
