@@ -142,7 +142,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         seconds.sort_by(f64::total_cmp);
         let row = json!({
             "problem": format!("{} alpha_max/{divisor}", entry["name"].as_str().ok_or("no name")?), "solver": "shrinkage",
-            "tol": tol, "iterations": fit.iterations(), "seconds": seconds[seconds.len() / 2], "objective": objective, "gap": gap,
+            "tol": wanted, "iterations": fit.iterations(), "seconds": seconds[seconds.len() / 2], "objective": objective, "gap": gap,
             "nnz": fit.coefficients().iter().filter(|&&w| w != 0.0).count(), "peak_mib": peak,
         });
         println!("{row}");
