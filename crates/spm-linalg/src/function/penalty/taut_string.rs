@@ -40,13 +40,15 @@ struct Segment {
     w: f64,
 }
 
-/// The chain along one wall, a double-ended queue in a borrowed slice, and what lies between its end and the present node.
+/// The chain along one wall, a double-ended queue in a borrowed slice and its last piece, and what lies between its end and the
+/// present node. An empty chain has a last piece of width 0.
 ///
 /// Seen from inside the tube both walls bend the same way: rises along the lower one are stored with the other sign.
 struct Wall<'a> {
     buf: &'a mut [Segment],
     head: usize,
     tail: usize,
+    last: Segment,
     f: f64,
     w: f64,
     /// The string's height above `F` where the chain ends, towards the wall.
@@ -55,7 +57,7 @@ struct Wall<'a> {
 
 impl<'a> Wall<'a> {
     fn new(buf: &'a mut [Segment], offset: f64) -> Self {
-        Self { buf, head: 0, tail: 0, f: 0.0, w: 0.0, offset }
+        Self { buf, head: 0, tail: 0, last: Segment::default(), f: 0.0, w: 0.0, offset }
     }
 
     /// The same in a larger slice.
@@ -65,37 +67,56 @@ impl<'a> Wall<'a> {
         Wall { buf: to, head: 0, tail: self.tail - self.head, ..self }
     }
 
-    /// Makes room for one more; `false` if the slice is too small.
+    /// How many more there is room for, after moving them to the front if that is half of the slice.
+    fn room(&mut self) -> usize {
+        if self.head * 2 >= self.buf.len() {
+            self.buf.copy_within(self.head..self.tail, 0);
+            self.tail -= self.head;
+            self.head = 0;
+        }
+        self.buf.len() - self.tail
+    }
+
+    /// The first piece, of width 0 if the chain is empty.
     #[inline(always)]
-    fn reserve(&mut self) -> bool {
-        if self.tail < self.buf.len() {
-            return true;
+    fn first(&self) -> Segment {
+        if self.head == self.tail { self.last } else { self.buf[self.head] }
+    }
+
+    #[inline(always)]
+    fn drop_first(&mut self) {
+        if self.head == self.tail {
+            self.last = Segment::default();
+        } else {
+            self.head += 1;
         }
-        if self.head * 2 < self.buf.len() {
-            return false;
-        }
-        self.buf.copy_within(self.head..self.tail, 0);
-        self.tail -= self.head;
-        self.head = 0;
-        true
     }
 
     /// A straight piece from the end of the chain to node `end`, `offset` above `F` towards the wall; the chain's pieces that then
-    /// no longer bend towards it become part of the new one. Products, since widths are positive.
+    /// no longer bend towards it become part of it. Products, since widths are positive. Is it the only piece then?
     #[inline(always)]
-    fn reach(&mut self, end: usize, offset: f64) -> Segment {
+    fn reach(&mut self, end: usize, offset: f64) -> bool {
         let mut s = Segment { f: self.f + (offset - self.offset), end, w: self.w };
         (self.f, self.w, self.offset) = (0.0, 0.0, offset);
-        while self.tail > self.head {
-            let last = self.buf[self.tail - 1];
-            if last.f * s.w < s.f * last.w {
-                break;
-            }
+        let last = self.last;
+        if last.f * s.w < s.f * last.w {
+            self.buf[self.tail] = last;
+            self.tail += 1;
+        } else {
             s.f += last.f;
             s.w += last.w;
-            self.tail -= 1;
+            while self.tail > self.head {
+                let last = self.buf[self.tail - 1];
+                if last.f * s.w < s.f * last.w {
+                    break;
+                }
+                s.f += last.f;
+                s.w += last.w;
+                self.tail -= 1;
+            }
         }
-        s
+        self.last = s;
+        self.tail == self.head
     }
 }
 
@@ -120,48 +141,53 @@ pub(super) fn pull_by_funnel<T: Scalar, L: Line>(
 fn resume<T: Scalar, L: Line>(
     line: L,
     x: &mut [T],
-    start: usize,
+    mut start: usize,
     apex: &mut Apex,
     goal: Goal,
     n: usize,
     mut walls: [Wall<'_>; 2],
     stack: &mut MemStack,
 ) {
-    for i in start..goal.node {
-        if !(walls[0].reserve() && walls[1].reserve()) {
+    while start < goal.node {
+        let room = walls[0].room().min(walls[1].room());
+        if room == 0 {
             let cap = next_capacity(walls[0].buf.len(), n);
             let (mut buf, stack) = stack.make_with(2 * cap, |_| Segment::default());
             let (up, low) = buf.split_at_mut(cap);
             let [old_up, old_low] = walls;
-            return resume(line, x, i, apex, goal, n, [old_up.moved(up), old_low.moved(low)], stack);
+            return resume(line, x, start, apex, goal, n, [old_up.moved(up), old_low.moved(low)], stack);
         }
-        let (y, w) = (line.y(i), line.w(i));
-        let rise = w * y;
-        walls[0].f += rise;
-        walls[1].f -= rise;
-        walls[0].w += w;
-        walls[1].w += w;
-        let (node, last) = (i + 1, i + 1 == goal.node);
-        let pinned = if last { goal.offset } else { (!L::UNIT && line.radius(i) == 0.0).then_some(0.0) };
-        if let Some(offset) = pinned {
-            // The path to this node is what is then left of the upper chain.
-            push(line, x, apex, &mut walls, 0, node, offset, w);
-            for k in walls[0].head..walls[0].tail {
-                let end = walls[0].buf[k].end;
-                apex.fix(line, x, end, if end == node { offset } else { line.radius(end - 1) });
+        let stop = goal.node.min(start + room);
+        for i in start..stop {
+            let (y, w) = (line.y(i), line.w(i));
+            let rise = w * y;
+            walls[0].f += rise;
+            walls[1].f -= rise;
+            walls[0].w += w;
+            walls[1].w += w;
+            let (node, last) = (i + 1, i + 1 == goal.node);
+            let pinned = if last { goal.offset } else { (!L::UNIT && line.radius(i) == 0.0).then_some(0.0) };
+            if let Some(offset) = pinned {
+                // The path to this node is what is then left of the upper chain.
+                push(line, x, apex, goal, &mut walls, 0, node, offset, w);
+                let [up, low] = walls;
+                for s in up.buf[up.head..up.tail].iter().chain([&up.last]) {
+                    let height = if s.end == node { offset } else { line.radius(s.end - 1) };
+                    apex.fix(line, x, goal, s.end, height);
+                }
+                walls = [Wall::new(up.buf, offset), Wall::new(low.buf, -offset)];
+            } else if L::UNIT && !last && node % BOTH != 0 {
+                // A wall bends into the tube on one side only, the upper where the values rise.
+                let next = line.y(node);
+                if next != y {
+                    push(line, x, apex, goal, &mut walls, usize::from(next < y), node, line.radius(i), w);
+                }
+            } else {
+                push(line, x, apex, goal, &mut walls, 0, node, line.radius(i), w);
+                push(line, x, apex, goal, &mut walls, 1, node, line.radius(i), w);
             }
-            let [up, low] = walls;
-            walls = [Wall::new(up.buf, offset), Wall::new(low.buf, -offset)];
-        } else if L::UNIT && !last && node % BOTH != 0 {
-            // A wall bends into the tube on one side only, the upper where the values rise.
-            let next = line.y(node);
-            if next != y {
-                push(line, x, apex, &mut walls, usize::from(next < y), node, line.radius(i), w);
-            }
-        } else {
-            push(line, x, apex, &mut walls, 0, node, line.radius(i), w);
-            push(line, x, apex, &mut walls, 1, node, line.radius(i), w);
         }
+        start = stop;
     }
 }
 
@@ -173,30 +199,27 @@ fn push<T: Scalar, L: Line>(
     line: L,
     x: &mut [T],
     apex: &mut Apex,
+    goal: Goal,
     walls: &mut [Wall<'_>; 2],
     side: usize,
     node: usize,
     offset: f64,
     w: f64,
 ) {
-    let mut s = walls[side].reach(node, offset);
-    if walls[side].tail == walls[side].head {
+    if walls[side].reach(node, offset) {
+        let mut s = walls[side].last;
         let other = &mut walls[1 - side];
-        while other.head < other.tail {
-            let first = other.buf[other.head];
-            if first.end == node || s.f * first.w + first.f * s.w >= 0.0 {
-                break;
-            }
-            other.head += 1;
+        let mut first = other.first();
+        while first.end != node && s.f * first.w + first.f * s.w < 0.0 {
+            other.drop_first();
             s.f += first.f;
             // However far the apex moves, the last element is left.
             s.w = (s.w - first.w).max(w);
             let r = line.radius(first.end - 1);
-            apex.fix(line, x, first.end, if side == 0 { -r } else { r });
+            apex.fix(line, x, goal, first.end, if side == 0 { -r } else { r });
+            first = other.first();
         }
+        walls[side].last = s;
         (walls[side].head, walls[side].tail) = (0, 0);
     }
-    let tail = walls[side].tail;
-    walls[side].buf[tail] = s;
-    walls[side].tail = tail + 1;
 }

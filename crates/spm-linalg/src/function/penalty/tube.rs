@@ -171,26 +171,55 @@ pub(super) struct Apex {
 }
 
 impl Apex {
-    /// Fixes the string up to node `end`, where it runs `offset` above `F`: the slope in between is the solution there.
+    /// Fixes the string up to node `end`, where it runs `offset` above `F`. The slope is taken from the data, about a value near it,
+    /// so that no rounding of the search remains.
     #[inline(always)]
-    pub(super) fn fix<T: Scalar, L: Line>(&mut self, line: L, x: &mut [T], end: usize, offset: f64) {
+    pub(super) fn fix<T: Scalar, L: Line>(
+        &mut self,
+        line: L,
+        x: &mut [T],
+        goal: Goal,
+        end: usize,
+        offset: f64,
+    ) {
         let rise = offset - self.offset;
         let about = line.y(self.node);
-        // The mean from the data, about a value near it, so that no rounding of the search remains.
-        let mut v = if end - self.node == 1 {
+        let slope = if end - self.node == 1 {
             if rise == 0.0 { about } else { about + rise / line.w(self.node) }
         } else {
             let [sum, width] = line.sums(self.node, end, about);
             about + (sum + rise) / width
         };
+        self.run(line, x, goal, end, offset, slope);
+    }
+
+    /// Fixes the string up to node `end`, where it runs `offset` above `F`: its slope in between is the solution there.
+    #[inline(always)]
+    pub(super) fn run<T: Scalar, L: Line>(
+        &mut self,
+        line: L,
+        x: &mut [T],
+        goal: Goal,
+        end: usize,
+        offset: f64,
+        mut slope: f64,
+    ) {
         // Past a node on the upper wall the slope is higher, past one on the lower wall lower: rounding can't undo it.
-        if self.offset > 0.0 {
-            v = v.max(self.slope);
-        } else if self.offset < 0.0 {
-            v = v.min(self.slope);
+        if (slope - self.slope) * self.offset < 0.0 {
+            slope = self.slope;
         }
-        let at = line.place(self.node, end, x.len());
-        x[at].fill(T::of(v));
-        *self = Self { node: end, offset, slope: v };
+        let (len, mut rest) = (x.len(), self.node);
+        // A few at once, whatever is needed: what is beyond is written later.
+        if rest + FEW <= goal.node {
+            x[line.place(rest, rest + FEW, len)].copy_from_slice(&[T::of(slope); FEW]);
+            rest += FEW;
+        }
+        if rest < end {
+            x[line.place(rest, end, len)].fill(T::of(slope));
+        }
+        *self = Self { node: end, offset, slope };
     }
 }
+
+/// Most pieces are not longer.
+const FEW: usize = 4;
