@@ -21,16 +21,17 @@ const BEYOND: usize = 16;
 pub(super) fn pull_by_cone<T: Scalar, L: Line>(line: L, x: &mut [T], apex: &mut Apex, goal: Goal) -> bool {
     let start = apex.node;
     let spare = (goal.node - start) / BEYOND;
-    let mut looks = 0;
-    while apex.node < goal.node {
-        let Some((end, offset, slope, seen)) = next_bend(line, *apex, goal) else { return true };
+    let (mut at, mut looks) = (*apex, 0);
+    while at.node < goal.node && looks <= LOOKS * (at.node - start) + spare {
+        let Some((end, offset, slope, seen)) = next_bend(line, at, goal) else {
+            *apex = at;
+            return true;
+        };
         looks += seen;
-        apex.run(line, x, goal, end, offset, slope);
-        if looks > LOOKS * (apex.node - start) + spare && apex.node < goal.node {
-            return false;
-        }
+        at.run(line, x, goal, end, offset, slope);
     }
-    true
+    *apex = at;
+    at.node == goal.node
 }
 
 /// The next node where the string is fixed, its offset there, the slope up to it, and how many elements were looked at; `None` if

@@ -40,6 +40,13 @@ struct Segment {
     w: f64,
 }
 
+impl Segment {
+    /// From a node to itself.
+    fn empty(end: usize) -> Self {
+        Self { f: 0.0, end, w: 0.0 }
+    }
+}
+
 /// The chain along one wall, a double-ended queue in a borrowed slice and its last piece, and what lies between its end and the
 /// present node. An empty chain has a last piece of width 0.
 ///
@@ -56,8 +63,8 @@ struct Wall<'a> {
 }
 
 impl<'a> Wall<'a> {
-    fn new(buf: &'a mut [Segment], offset: f64) -> Self {
-        Self { buf, head: 0, tail: 0, last: Segment::default(), f: 0.0, w: 0.0, offset }
+    fn new(buf: &'a mut [Segment], node: usize, offset: f64) -> Self {
+        Self { buf, head: 0, tail: 0, last: Segment::empty(node), f: 0.0, w: 0.0, offset }
     }
 
     /// The same in a larger slice.
@@ -86,7 +93,7 @@ impl<'a> Wall<'a> {
     #[inline(always)]
     fn drop_first(&mut self) {
         if self.head == self.tail {
-            self.last = Segment::default();
+            self.last = Segment::empty(self.last.end);
         } else {
             self.head += 1;
         }
@@ -95,8 +102,9 @@ impl<'a> Wall<'a> {
     /// A straight piece from the end of the chain to node `end`, `offset` above `F` towards the wall; the chain's pieces that then
     /// no longer bend towards it become part of it. Products, since widths are positive. Is it the only piece then?
     #[inline(always)]
-    fn reach(&mut self, end: usize, offset: f64) -> bool {
-        let mut s = Segment { f: self.f + (offset - self.offset), end, w: self.w };
+    fn reach<L: Line>(&mut self, line: L, end: usize, offset: f64) -> bool {
+        let w = line.width(self.last.end, end, self.w);
+        let mut s = Segment { f: self.f + (offset - self.offset), end, w };
         (self.f, self.w, self.offset) = (0.0, 0.0, offset);
         let last = self.last;
         if last.f * s.w < s.f * last.w {
@@ -132,7 +140,7 @@ pub(super) fn pull_by_funnel<T: Scalar, L: Line>(
     let cap = first_capacity(n);
     let (mut buf, stack) = stack.make_with(2 * cap, |_| Segment::default());
     let (up, low) = buf.split_at_mut(cap);
-    let walls = [Wall::new(up, apex.offset), Wall::new(low, -apex.offset)];
+    let walls = [Wall::new(up, apex.node, apex.offset), Wall::new(low, apex.node, -apex.offset)];
     resume(line, x, apex.node, apex, goal, n, walls, stack);
 }
 
@@ -145,70 +153,75 @@ fn resume<T: Scalar, L: Line>(
     apex: &mut Apex,
     goal: Goal,
     n: usize,
-    mut walls: [Wall<'_>; 2],
+    walls: [Wall<'_>; 2],
     stack: &mut MemStack,
 ) {
+    let [mut up, mut low] = walls;
     while start < goal.node {
-        let room = walls[0].room().min(walls[1].room());
+        let room = up.room().min(low.room());
         if room == 0 {
-            let cap = next_capacity(walls[0].buf.len(), n);
+            let cap = next_capacity(up.buf.len(), n);
             let (mut buf, stack) = stack.make_with(2 * cap, |_| Segment::default());
-            let (up, low) = buf.split_at_mut(cap);
-            let [old_up, old_low] = walls;
-            return resume(line, x, start, apex, goal, n, [old_up.moved(up), old_low.moved(low)], stack);
+            let (first, second) = buf.split_at_mut(cap);
+            return resume(line, x, start, apex, goal, n, [up.moved(first), low.moved(second)], stack);
         }
         let stop = goal.node.min(start + room);
+        let mut next = line.y(start);
         for i in start..stop {
-            let (y, w) = (line.y(i), line.w(i));
-            let rise = w * y;
-            walls[0].f += rise;
-            walls[1].f -= rise;
-            walls[0].w += w;
-            walls[1].w += w;
             let (node, last) = (i + 1, i + 1 == goal.node);
+            let (y, w) = (next, line.w(i));
+            if !last {
+                next = line.y(node);
+            }
+            up.f += w * y;
+            low.f -= w * y;
+            if !L::UNIT {
+                up.w += w;
+                low.w += w;
+            }
             let pinned = if last { goal.offset } else { (!L::UNIT && line.radius(i) == 0.0).then_some(0.0) };
             if let Some(offset) = pinned {
                 // The path to this node is what is then left of the upper chain.
-                push(line, x, apex, goal, &mut walls, 0, node, offset, w);
-                let [up, low] = walls;
-                for s in up.buf[up.head..up.tail].iter().chain([&up.last]) {
-                    let height = if s.end == node { offset } else { line.radius(s.end - 1) };
-                    apex.fix(line, x, goal, s.end, height);
+                push::<true, T, L>(line, x, apex, goal, &mut up, &mut low, node, offset, w);
+                for k in up.head..up.tail {
+                    let end = up.buf[k].end;
+                    apex.fix(line, x, goal, end, line.radius(end - 1));
                 }
-                walls = [Wall::new(up.buf, offset), Wall::new(low.buf, -offset)];
+                apex.fix(line, x, goal, node, offset);
+                (up, low) = (Wall::new(up.buf, node, offset), Wall::new(low.buf, node, -offset));
             } else if L::UNIT && !last && node % BOTH != 0 {
                 // A wall bends into the tube on one side only, the upper where the values rise.
-                let next = line.y(node);
-                if next != y {
-                    push(line, x, apex, goal, &mut walls, usize::from(next < y), node, line.radius(i), w);
+                if next > y {
+                    push::<true, T, L>(line, x, apex, goal, &mut up, &mut low, node, line.radius(i), w);
+                } else if next < y {
+                    push::<false, T, L>(line, x, apex, goal, &mut low, &mut up, node, line.radius(i), w);
                 }
             } else {
-                push(line, x, apex, goal, &mut walls, 0, node, line.radius(i), w);
-                push(line, x, apex, goal, &mut walls, 1, node, line.radius(i), w);
+                push::<true, T, L>(line, x, apex, goal, &mut up, &mut low, node, line.radius(i), w);
+                push::<false, T, L>(line, x, apex, goal, &mut low, &mut up, node, line.radius(i), w);
             }
         }
         start = stop;
     }
 }
 
-/// Adds `node`, whose last element has the weight `w`, to the chain of a side; where it leaves no straight way past the other
+/// Adds `node`, whose last element has the weight `w`, to the chain of one side; where it leaves no straight way past the other
 /// chain the string is fixed along that.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-fn push<T: Scalar, L: Line>(
+fn push<const UP: bool, T: Scalar, L: Line>(
     line: L,
     x: &mut [T],
     apex: &mut Apex,
     goal: Goal,
-    walls: &mut [Wall<'_>; 2],
-    side: usize,
+    own: &mut Wall<'_>,
+    other: &mut Wall<'_>,
     node: usize,
     offset: f64,
     w: f64,
 ) {
-    if walls[side].reach(node, offset) {
-        let mut s = walls[side].last;
-        let other = &mut walls[1 - side];
+    if own.reach(line, node, offset) {
+        let mut s = own.last;
         let mut first = other.first();
         while first.end != node && s.f * first.w + first.f * s.w < 0.0 {
             other.drop_first();
@@ -216,10 +229,10 @@ fn push<T: Scalar, L: Line>(
             // However far the apex moves, the last element is left.
             s.w = (s.w - first.w).max(w);
             let r = line.radius(first.end - 1);
-            apex.fix(line, x, goal, first.end, if side == 0 { -r } else { r });
+            apex.fix(line, x, goal, first.end, if UP { -r } else { r });
             first = other.first();
         }
-        walls[side].last = s;
-        (walls[side].head, walls[side].tail) = (0, 0);
+        own.last = s;
+        (own.head, own.tail) = (0, 0);
     }
 }

@@ -16,6 +16,8 @@ pub(super) trait Line: Copy + Send + Sync {
     fn each(self, a: usize, b: usize) -> impl Iterator<Item = [f64; 3]>;
     /// `[Σ w (y − about), Σ w]` over the elements `a .. b`.
     fn sums(self, a: usize, b: usize, about: f64) -> [f64; 2];
+    /// The sum of the weights of the elements `a .. b`, which has been found to be `sum`.
+    fn width(self, a: usize, b: usize, sum: f64) -> f64;
     /// Where the elements `a .. b` are in an output of length `len`.
     fn place(self, a: usize, b: usize, len: usize) -> Range<usize>;
 }
@@ -48,6 +50,10 @@ impl<L: Line> Line for Flip<L> {
     #[inline(always)]
     fn sums(self, a: usize, b: usize, about: f64) -> [f64; 2] {
         self.line.sums(self.n - b, self.n - a, about)
+    }
+    #[inline(always)]
+    fn width(self, a: usize, b: usize, sum: f64) -> f64 {
+        self.line.width(a, b, sum)
     }
     #[inline(always)]
     fn place(self, a: usize, b: usize, len: usize) -> Range<usize> {
@@ -103,6 +109,11 @@ impl<T: Scalar> Line for Unit<'_, T> {
         [(sum[0] + sum[1]) + (sum[2] + sum[3]), (b - a) as f64]
     }
     #[inline(always)]
+    fn width(self, a: usize, b: usize, _sum: f64) -> f64 {
+        // One instruction, from a signed integer.
+        (b - a) as i64 as f64
+    }
+    #[inline(always)]
     fn place(self, a: usize, b: usize, _len: usize) -> Range<usize> {
         a..b
     }
@@ -144,6 +155,10 @@ impl<T: Scalar> Line for Weighted<'_, T> {
             width += w;
         }
         [sum, width]
+    }
+    #[inline(always)]
+    fn width(self, _a: usize, _b: usize, sum: f64) -> f64 {
+        sum
     }
     #[inline(always)]
     fn place(self, a: usize, b: usize, _len: usize) -> Range<usize> {
