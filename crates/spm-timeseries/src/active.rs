@@ -47,6 +47,9 @@ pub(crate) struct ActiveSet {
     /// Whether attempts go on from the last one and never up, see [`descend`](Self::descend).
     descent: bool,
     pub(crate) jumps: Vec<f64>,
+    /// Knots, as counted in the last fit, that are about to go, and how far each jump of a descent may walk.
+    leaving: Vec<usize>,
+    reach: Vec<f64>,
     excess: Vec<f64>,
     back: Vec<f64>,
     ends: Vec<f64>,
@@ -67,6 +70,8 @@ impl ActiveSet {
             knots: Vec::with_capacity(m),
             signs: Vec::with_capacity(m),
             jumps: Vec::with_capacity(m),
+            leaving: Vec::with_capacity(m),
+            reach: Vec::with_capacity(m),
             excess: vec![0.0; m],
             back: vec![0.0; n],
             ends: vec![0.0; p.d.order()],
@@ -132,29 +137,32 @@ impl ActiveSet {
         self.descent
     }
 
-    /// The knots, as counted in the last fit, whose jump came out with the wrong sign.
-    fn wrong(&self) -> impl Iterator<Item = usize> {
-        (0..self.knots.len()).filter(|&l| self.jumps[l] * self.fixed[self.knots[l]] <= 0.0)
+    /// `leaving ←` the knots, as counted in the last fit, whose jump came out with the wrong sign.
+    fn find_wrong(&mut self) {
+        let (knots, jumps, fixed) = (&self.knots, &self.jumps, &self.fixed);
+        self.leaving.clear();
+        self.leaving.extend((0..knots.len()).filter(|&l| jumps[l] * fixed[knots[l]] <= 0.0));
     }
 
-    /// Of those the ones that come to 0 no later than their neighbours do, after a walk of all jumps as far as that.
-    fn first_to_vanish(&mut self) -> Vec<usize> {
-        let after = |l: usize| self.jumps[l] * self.fixed[self.knots[l]];
-        let reach = |l: usize| {
-            let (from, to) = (self.sizes[self.knots[l]], after(l));
+    /// `leaving ←` of those the ones that come to 0 no later than their neighbours do, after a walk of all jumps as far as that.
+    fn find_first_to_vanish(&mut self) {
+        let (knots, sizes) = (&self.knots, &mut self.sizes);
+        let after = |l: usize| self.jumps[l] * self.fixed[knots[l]];
+        self.reach.clear();
+        self.reach.extend((0..knots.len()).map(|l| {
+            let (from, to) = (sizes[knots[l]], after(l));
             if to > 0.0 { 1.0 } else { from / (from - to).max(f64::MIN_POSITIVE) }
-        };
-        let reach: Vec<f64> = (0..self.knots.len()).map(reach).collect();
-        let shortest = |l: usize| {
-            let crowd = &reach[l.saturating_sub(CROWD)..(l + CROWD + 1).min(reach.len())];
-            crowd.iter().fold(1.0, |a: f64, &b| a.min(b))
-        };
-        let first = self.wrong().filter(|&l| reach[l] <= shortest(l)).collect();
-        for l in 0..reach.len() {
-            let (walk, size) = (shortest(l), self.sizes[self.knots[l]]);
-            self.sizes[self.knots[l]] = ((1.0 - walk) * size + walk * after(l)).max(0.0);
+        }));
+        self.leaving.clear();
+        for l in 0..knots.len() {
+            let crowd = &self.reach[l.saturating_sub(CROWD)..(l + CROWD + 1).min(knots.len())];
+            let walk = crowd.iter().fold(1.0, |a: f64, &b| a.min(b));
+            if after(l) <= 0.0 && self.reach[l] <= walk {
+                self.leaving.push(l);
+            }
+            let size = &mut sizes[knots[l]];
+            *size = ((1.0 - walk) * *size + walk * after(l)).max(0.0);
         }
-        first
     }
 
     fn collect(&mut self, p: &Problem) {
@@ -175,11 +183,14 @@ impl ActiveSet {
             self.collect(p);
             if self.spline.fit(p, &self.knots, &self.signs, &mut self.dual, &mut self.jumps) {
                 // Restricted to these knots the signs were right; what is wrong now is so by rounding.
-                let wrong = if self.descent { self.first_to_vanish() } else { self.wrong().collect() };
-                if wrong.is_empty() || left == 0 {
+                match self.descent {
+                    true => self.find_first_to_vanish(),
+                    false => self.find_wrong(),
+                }
+                if self.leaving.is_empty() || left == 0 {
                     break;
                 }
-                for l in wrong {
+                for &l in &self.leaving {
                     let j = self.knots[l];
                     if !self.descent {
                         self.held[j] = self.fixed[j];

@@ -2,7 +2,7 @@
 
 use crate::double::Double;
 use crate::problem::Problem;
-use crate::spline::{SIZE, gap};
+use crate::spline::{SIZE, divisors, gap, span};
 
 /// A spline's values and its dual, in double-double.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ impl Dual {
     /// Order `K` on an even grid, or any problem if `K` is 0.
     fn integrate_order<const K: usize>(&mut self, p: &Problem) {
         let order = if K == 0 { p.d.order() } else { K };
+        let share = divisors(p);
         let mut sums = [Double::default(); SIZE];
         for i in (0..self.x.len()).rev() {
             let mut v = Double::new(0.0);
@@ -73,9 +74,12 @@ impl Dual {
                 }
             }
             v = v - Double::new(self.off[i]);
+            if K == 0 {
+                v = v * share;
+            }
             for l in 1..=order {
                 sums[l] = sums[l] + v;
-                v = if K == 0 && p.uneven && l < order { sums[l] * gap(p, i, l) } else { sums[l] };
+                v = if K == 0 && p.uneven && l < order { sums[l] * span(p, i, l) } else { sums[l] };
             }
             match i.checked_sub(order) {
                 Some(j) => self.u[j] = v,

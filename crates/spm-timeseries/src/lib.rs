@@ -3,6 +3,7 @@
 mod active;
 mod certify;
 mod changepoint;
+mod coarse;
 mod cv;
 mod diagnostics;
 mod double;

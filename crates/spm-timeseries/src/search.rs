@@ -4,14 +4,16 @@ use spm_linalg::Scalar;
 use spm_solvers::{Certificate, Iteration, Progress, SolveError};
 
 use crate::active::{ActiveSet, Attempt};
+use crate::coarse::coarse_knots;
 use crate::interior::Barrier;
 use crate::problem::Problem;
 
 /// The barrier gap, relative to the objective, at which knots are first guessed, and the factor to the next guess.
 const FIRST: f64 = 1e-3;
 const FALL: f64 = 1e-2;
-/// Rounds of a search without halving the gap after which it is given up.
+/// Rounds of a search without halving the gap after which it is given up, and of a descent, where the gap may rise between.
 const IDLE: usize = 8;
+const IDLE_DESCENT: usize = 24;
 /// The relative gap below which no interior-point steps are taken.
 const NEAR: f64 = 1e-6;
 /// Rounds taken after the tolerance is reached while the dual still leaves its box.
@@ -22,7 +24,8 @@ const POLISH: usize = 4;
 ///
 /// A round solves the problem restricted to the candidate knots, refits the spline on those that jump, and adds the peaks
 /// of the dual outside its box: column generation, finite because the objective falls. It needs a few rounds for every
-/// doubling of the knots and each is O(n K²), so the series is never seen by an ill-conditioned system.
+/// doubling of the knots and each is O(n K²), so the series is never seen by an ill-conditioned system. A long series starts from the
+/// knots of its [means](coarse_knots).
 #[derive(Debug)]
 pub(crate) struct TrendSearch<T> {
     p: Problem,
@@ -95,6 +98,11 @@ impl<T: Scalar> TrendSearch<T> {
         }
         if cold {
             start_from_data(&p, &mut active.fixed);
+            if active.fixed.iter().all(|f| *f == 0.0) {
+                for (row, sign) in coarse_knots(&p) {
+                    active.fixed[row] = sign;
+                }
+            }
         }
         let best = Attempt {
             x: p.poly.clone(),
@@ -108,6 +116,16 @@ impl<T: Scalar> TrendSearch<T> {
             Self { tol, out: vec![T::zero(); n_out], iter: 0, active, barrier: None, best, phase, p };
         out.p.write(&out.best.x, &mut out.out);
         out
+    }
+
+    /// At most so many rounds of the active set, as long as they lead somewhere and the tolerance is not reached.
+    pub(crate) fn rounds(&mut self, most: usize) {
+        let mut rounds = Rounds::new(None);
+        for _ in 0..most {
+            if !self.round(&mut rounds) || self.best.gap <= self.tol * self.best.primal {
+                break;
+            }
+        }
     }
 
     pub(crate) fn problem(&self) -> &Problem {
@@ -139,9 +157,11 @@ impl<T: Scalar> TrendSearch<T> {
             self.best.jumps.clone_from(&self.active.jumps);
             (self.best.primal, self.best.gap) = (primal, gap);
             self.p.write(&self.best.x, &mut self.out);
-            if self.best.gap <= NEAR * primal && self.p.delta == f64::INFINITY {
-                self.active.descend(true);
-            }
+        }
+        // Near the solution, or where a round changes nothing, knots are told apart only beyond the precision of `f64`.
+        let repeats = (gap - rounds.last).abs() < 1e-6 * rounds.last;
+        if self.p.delta == f64::INFINITY && (repeats || self.best.gap <= NEAR * primal) {
+            self.active.descend(true);
         }
         rounds.stuck = !rounds.stuck && gap >= rounds.last * (1.0 - 1e-6);
         rounds.last = gap;
@@ -149,12 +169,9 @@ impl<T: Scalar> TrendSearch<T> {
             (rounds.smallest, rounds.idle) = (gap, 0);
         } else {
             rounds.idle += 1;
-            if rounds.idle == IDLE / 2 {
-                self.active.descend(false);
-            }
         }
         let added = self.active.add_peaks(&self.p);
-        added && rounds.idle < IDLE
+        added && rounds.idle < if self.active.descends() { IDLE_DESCENT } else { IDLE }
     }
 
     /// An interior-point step; at its end the next phase.
@@ -177,6 +194,7 @@ impl<T: Scalar> TrendSearch<T> {
         }
         if worked {
             barrier.guess(&self.p, &mut self.active.fixed);
+            self.active.descend(false);
         }
         Phase::Knots(Rounds::new((!last).then_some(f64::min(trigger, relative) * FALL)))
     }

@@ -37,6 +37,8 @@ pub(crate) struct SplineSpace {
     cholesky: BandedCholesky<f64>,
     dependent: Vec<usize>,
     theta: Vec<Double>,
+    /// The coefficients before a run of Newton steps.
+    saved: Vec<Double>,
     rhs: Vec<f64>,
     moments: Vec<f64>,
     sums: Vec<Double>,
@@ -59,6 +61,7 @@ impl SplineSpace {
             cholesky: BandedCholesky::new(most, order - 1),
             dependent: Vec::with_capacity(most),
             theta: Vec::with_capacity(most),
+            saved: Vec::with_capacity(most),
             rhs: Vec::with_capacity(most),
             moments: Vec::with_capacity(most),
             sums: Vec::with_capacity(most),
@@ -107,7 +110,6 @@ impl SplineSpace {
         // With the Huber loss: steps on a majoriser, which always lead down, and from time to time a run of Newton steps, exact
         // once the same residuals stay beyond the threshold; where it fails it is taken back.
         let (mut passes, mut wait, mut next, mut run) = (0, 2, 4, 0);
-        let mut saved = Vec::new();
         loop {
             self.advance(p, dual);
             let worst = self.defects(knots, signs, p.lambda, dual);
@@ -126,10 +128,10 @@ impl SplineSpace {
                 wait -= 1;
                 if wait == 0 {
                     run = NEWTON;
-                    saved.clone_from(&self.theta);
+                    self.saved.clone_from(&self.theta);
                 }
             } else if run == 0 {
-                self.theta.clone_from(&saved);
+                self.theta.clone_from(&self.saved);
                 self.rhs.fill(0.0);
                 self.advance(p, dual);
                 self.defects(knots, signs, p.lambda, dual);
@@ -316,23 +318,11 @@ impl SplineSpace {
             let window = &self.knots[j..=j + order];
             let c = moments_vanish(p, window);
             let (from, to) = support(window, n);
-            let mut state = [0.0; SIZE];
-            let (mut next, mut peak) = (0, 0.0_f64);
-            for i in from..to {
-                // The values of D^(l) at the row that ends at point i, from order K down to 0.
-                let mut v = 0.0;
-                if window[next] + k == i as isize {
-                    v = c[next].hi;
-                    next += 1;
-                }
-                for l in (1..order).rev() {
-                    state[l] += v;
-                    v = if p.uneven { state[l] * gap(p, i, l).hi } else { state[l] };
-                }
-                state[0] += v;
-                peak = peak.max(state[0].abs());
-                self.values[i * order + j - self.first[i]] = state[0];
-            }
+            let (values, first, mut peak) = (&mut self.values, &self.first, 0.0_f64);
+            run(p, window, &c, n, |i, v| {
+                peak = peak.max(v.hi.abs());
+                values[i * order + j - first[i]] = v.hi;
+            });
             // A power of two, so that scaling is exact.
             let scale = if peak > 0.0 { (-peak.log2().round()).exp2() } else { 1.0 };
             for i in from..to {
@@ -345,60 +335,82 @@ impl SplineSpace {
     /// `x ←` the spline of the coefficients.
     fn evaluate(&self, p: &Problem, x: &mut [Double]) {
         x.fill(Double::default());
-        // Narrow windows on an even grid run with their width known at compile time.
-        match (p.uneven, p.d.order()) {
-            (false, 2) => self.evaluate_even::<2>(x),
-            (false, 3) => self.evaluate_even::<3>(x),
-            (false, 4) => self.evaluate_even::<4>(x),
-            _ => self.evaluate_any(p, x),
+        let (n, width) = (x.len(), p.d.order() + 1);
+        for (j, &theta) in self.theta.iter().enumerate() {
+            let mut amounts = [Double::default(); SIZE];
+            for (a, &c) in amounts.iter_mut().zip(&self.jumps[j * width..][..width]) {
+                *a = c * theta;
+            }
+            run(p, &self.knots[j..][..width], &amounts, n, |i, v| x[i] = x[i] + v);
         }
     }
+}
 
-    fn evaluate_even<const K: usize>(&self, x: &mut [Double]) {
-        for (j, &theta) in self.theta.iter().enumerate() {
-            let window = &self.knots[j..=j + K];
-            let (from, to) = support(window, x.len());
-            let mut state = [Double::default(); K];
-            let (mut i, mut next) = (from, 0);
-            while i < to {
-                // At each knot an impulse enters; between knots none.
-                if window[next] + K as isize == i as isize {
-                    state[K - 1] = state[K - 1] + self.jumps[j * (K + 1) + next] * theta;
-                    next += 1;
-                }
-                let until = if next <= K { ((window[next] + K as isize) as usize).min(to) } else { to };
-                for x in &mut x[i..until] {
-                    for l in (1..K).rev() {
-                        state[l - 1] = state[l - 1] + state[l];
-                    }
-                    *x = *x + state[0];
-                }
-                i = until;
-            }
-        }
+/// Calls `each` with the points and values of the function that jumps by `amounts` at these knots: K cumulative sums, in which
+/// rounding grows by `n^k`.
+#[inline(always)]
+fn run(p: &Problem, knots: &[isize], amounts: &[Double; SIZE], n: usize, each: impl FnMut(usize, Double)) {
+    // Narrow windows on an even grid run with their width known at compile time.
+    match (p.uneven, p.d.order()) {
+        (false, 2) => run_even::<2>(knots, amounts, n, each),
+        (false, 3) => run_even::<3>(knots, amounts, n, each),
+        (false, 4) => run_even::<4>(knots, amounts, n, each),
+        _ => run_any(p, knots, amounts, n, each),
     }
+}
 
-    fn evaluate_any(&self, p: &Problem, x: &mut [Double]) {
-        let order = p.d.order();
-        for (j, &theta) in self.theta.iter().enumerate() {
-            let window = &self.knots[j..=j + order];
-            let (from, to) = support(window, x.len());
-            let mut state = [Double::default(); SIZE];
-            let mut next = 0;
-            for i in from..to {
-                let mut v = Double::default();
-                if window[next] + order as isize == i as isize {
-                    v = self.jumps[j * (order + 1) + next] * theta;
-                    next += 1;
-                }
-                for l in (1..order).rev() {
-                    state[l] = state[l] + v;
-                    v = if p.uneven { state[l] * gap(p, i, l) } else { state[l] };
-                }
-                state[0] = state[0] + v;
-                x[i] = x[i] + state[0];
-            }
+#[inline(always)]
+fn run_even<const K: usize>(
+    knots: &[isize],
+    amounts: &[Double; SIZE],
+    n: usize,
+    mut each: impl FnMut(usize, Double),
+) {
+    let (from, to) = support(knots, n);
+    let mut state = [Double::default(); K];
+    let (mut i, mut next) = (from, 0);
+    while i < to {
+        // At each knot an impulse enters; between knots none.
+        if knots[next] + K as isize == i as isize {
+            state[K - 1] = state[K - 1] + amounts[next];
+            next += 1;
         }
+        let until = if next <= K { ((knots[next] + K as isize) as usize).min(to) } else { to };
+        for i in i..until {
+            for l in (1..K).rev() {
+                state[l - 1] = state[l - 1] + state[l];
+            }
+            each(i, state[0]);
+        }
+        i = until;
+    }
+}
+
+fn run_any(
+    p: &Problem,
+    knots: &[isize],
+    amounts: &[Double; SIZE],
+    n: usize,
+    mut each: impl FnMut(usize, Double),
+) {
+    let order = p.d.order();
+    let (from, to) = support(knots, n);
+    let share = divisors(p);
+    let mut state = [Double::default(); SIZE];
+    let mut next = 0;
+    for i in from..to {
+        // The values of D^(l) at the row that ends at point i, from order K down to 0.
+        let mut v = Double::default();
+        if knots[next] + order as isize == i as isize {
+            v = amounts[next] * share;
+            next += 1;
+        }
+        for l in (1..order).rev() {
+            state[l] = state[l] + v;
+            v = if p.uneven { state[l] * span(p, i, l) } else { state[l] };
+        }
+        state[0] = state[0] + v;
+        each(i, state[0]);
     }
 }
 
@@ -408,10 +420,21 @@ fn support(window: &[isize], n: usize) -> (usize, usize) {
     ((window[0] + order as isize) as usize, ((window[order] + 1).max(0) as usize).min(n))
 }
 
+/// `t[i] − t[i − l]`, without rounding.
+#[inline(always)]
+pub(crate) fn span(p: &Problem, i: usize, l: usize) -> Double {
+    difference(p, i as isize, i as isize - l as isize)
+}
+
 /// `(t[i] − t[i − l]) / l`.
 pub(crate) fn gap(p: &Problem, i: usize, l: usize) -> Double {
-    let d = difference(p, i as isize, i as isize - l as isize);
-    if l == 1 { d } else { d / Double::new(l as f64) }
+    span(p, i, l) / Double::new(l as f64)
+}
+
+/// The product of the divisors `1/l` of the [`gap`]s of all levels, which sums over [`span`]s take out; 1 on an even grid.
+pub(crate) fn divisors(p: &Problem) -> Double {
+    let product = if p.uneven { (1..p.d.order()).map(|l| l as f64).product() } else { 1.0 };
+    Double::new(1.0) / Double::new(product)
 }
 
 /// `t[a] − t[b]` for points a and b, without rounding.

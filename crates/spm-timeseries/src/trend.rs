@@ -34,13 +34,12 @@ use crate::{FusedLasso, Series, TimeSeriesError};
 /// | `max_iter` | 200 | | rounds of the search, or interior-point steps where it stalls |
 /// | `time_limit` | none | | wall time |
 ///
-/// A round is O(n k²) time and memory; from scratch it takes about 10 to 20 of them, whatever n is, and a few from a fit at a
-/// neighbouring `lambda` ([`fit_from`](Self::fit_from), [`path`](Self::path)). Computed in `f64` for both scalar types,
-/// values and dual in double-double.
+/// A round is O(n k²) time and memory. A long series starts from the knots of means over 8 values, found in the same way, and takes some 2
+/// to 8 rounds whatever n is, as from a fit at a neighbouring `lambda` ([`fit_from`](Self::fit_from), [`path`](Self::path)).
+/// Computed in `f64` for both scalar types, values and dual in double-double.
 ///
-/// Where `n^(k+1)` times the rounding unit of double-double is no longer small a gap near `tol` is out of reach: for order 3
-/// from some 4e5 values on (up to 2e5 the gap is below 1e-7, at 1e6 nothing better than the polynomial is found), for order 4 from 4e4, for order 5 from
-/// some thousands. Orders 1 and 2 converge at 1e6. The status is then [`Status::MaxIterations`]
+/// Where `n^(k+1)` times the rounding unit of double-double is no longer small a gap near `tol` is out of reach: orders 1 to 3
+/// converge at n = 1e6, order 4 at 2e5, order 5 at 5e4. Beyond, the status is [`Status::MaxIterations`]
 /// and the result the point with the smallest gap found, at worst the polynomial.
 ///
 /// Source: Kim, Koh, Boyd and Gorinevsky 2009; Tibshirani 2014.
