@@ -91,6 +91,26 @@ fn tv1d_weights_and_sparse_part() {
     assert!(read_npy(&out).1.iter().all(|&v| v == 0.0));
 }
 
+/// On a ring no value is the first, and the last is joined to it.
+#[test]
+fn tv1d_of_a_ring() {
+    let f = Folder::new();
+    let mut y = vec![5.0, 0.2, -0.2, 0.0, 4.8, 5.2];
+    let (yp, out) = (f.npy("y.npy", &[6], &y), f.path("x.npy"));
+    let j = json("tv1d {} -o {} --lambda 0.3 --circular", &[&yp, &out], 0);
+    assert_eq!(j["segments"], 2);
+    assert!(j["gap"].as_f64().unwrap() < 1e-12 && (j["lambda_max"].as_f64().unwrap() - 3.75).abs() < 1e-12);
+    let mut x = read_npy(&out).1;
+    assert!((x[0] - 4.8).abs() < 1e-12 && (x[2] - 0.2).abs() < 1e-12, "{x:?}");
+    y.rotate_left(2);
+    x.rotate_left(2);
+    json("tv1d {} -o {} --lambda 0.3 --circular", &[&f.npy("y.npy", &[6], &y), &out], 0);
+    assert_eq!(read_npy(&out).1, x);
+    let line = f.npy("v.npy", &[5], &[1.0; 5]);
+    refused("tv1d {} -o {} --lambda 1 --circular --edge-weights {}", &[&yp, &out, &line], "v.npy: ");
+    assert_eq!(spm("tv1d {} -o {} --lambda 1 --circular --merge 3", &[&yp, &out]).status.code(), Some(2));
+}
+
 /// Two channels that jump together, and a graph: a path is the plain fused lasso.
 #[test]
 fn several_channels_and_graphs() {

@@ -1,4 +1,4 @@
-//! Objective and duality gap of total variation on a line, from the solution alone.
+//! Objective and duality gap of total variation on a line or a ring, from the solution alone.
 
 use spm_linalg::Scalar;
 use spm_solvers::Certificate;
@@ -9,20 +9,23 @@ use crate::join::join;
 ///
 /// The dual has `u` with `|u_i| <= λ e_i` on the edges, and `w (y − x) = Dᵀ u` at the optimum. Each half is summed from its end
 /// of the line, `u` set to `±λ e_i` where `x` jumps and kept in its range elsewhere; what can't be met is squared in the
-/// gap, or, where a value is missing, counts times `|x_i|`. O(n), the halves at the same time.
+/// gap, or, where a value is missing, counts times `|x_i|`. On a `closed` line, where edge `n − 1` leads back to the first value, both start from
+/// its dual variable. O(n), the halves at the same time.
 pub(crate) fn certify<T: Scalar>(
     y: &[T],
     w: Option<&[T]>,
     lambda: T,
     edges: Option<&[T]>,
+    closed: bool,
     x: &[T],
 ) -> Certificate<T> {
     let l = lambda.as_f64();
     match (w, edges) {
-        (None, None) => two_halves(y, x, |_| 1.0, |_| l),
+        (None, None) => two_halves(y, x, closed, |_| 1.0, |_| l),
         _ => two_halves(
             y,
             x,
+            closed,
             |i| w.map_or(1.0, |w| w[i].as_f64()),
             |i| (lambda * edges.map_or(T::one(), |e| e[i])).as_f64(),
         ),
@@ -59,6 +62,7 @@ impl Part {
 fn two_halves<T: Scalar>(
     y: &[T],
     x: &[T],
+    closed: bool,
     weight: impl Fn(usize) -> f64 + Send + Sync + Copy,
     radius: impl Fn(usize) -> f64 + Send + Sync + Copy,
 ) -> Certificate<T> {
@@ -68,8 +72,21 @@ fn two_halves<T: Scalar>(
         let (w, d) = (weight(i), (y[i] - x[i]).as_f64());
         (w, w * d, 0.5 * w * d * d)
     };
-    let left = || {
+    let ends = if closed {
+        let around = |i: usize| (x[(i + 1) % n] - x[i]).as_f64();
         let mut p = Part::default();
+        p.cross(
+            seam(n, |i| at(i).1, |_| [0.0; 2], |i| room(radius(i), around(i))),
+            radius(n - 1),
+            around(n - 1),
+        );
+        p
+    } else {
+        Part::default()
+    };
+    let start = || Part { u: ends.u, ..Part::default() };
+    let left = || {
+        let mut p = start();
         for i in 0..mid {
             let (w, r, fit) = at(i);
             p.primal += fit;
@@ -81,7 +98,7 @@ fn two_halves<T: Scalar>(
         p
     };
     let right = || {
-        let mut p = Part::default();
+        let mut p = start();
         for i in (mid + 1..n).rev() {
             let (w, r, fit) = at(i);
             p.primal += fit;
@@ -95,7 +112,7 @@ fn two_halves<T: Scalar>(
     let (left, mut right) = join(n, left, right);
     let (w, r, fit) = at(mid);
     right.miss(r + right.u - left.u, w, x[mid].as_f64());
-    let primal = left.primal + fit + right.primal;
+    let primal = ends.primal + left.primal + fit + right.primal;
     Certificate::new(T::of(primal), T::of(primal - (left.gap + right.gap)))
 }
 
@@ -111,4 +128,36 @@ impl Part {
     fn cross_right(&mut self, r: f64, radius: f64, d: f64) -> f64 {
         self.cross(self.u + r, radius, d)
     }
+}
+
+/// The range of the dual variable of an edge of radius `r`, across which `x` changes by `d`.
+pub(crate) fn room(r: f64, d: f64) -> [f64; 2] {
+    if d == 0.0 { [-r, r] } else { [r.copysign(d); 2] }
+}
+
+/// A dual variable of the edge from the last value of a ring to its first, from which those of the others can be met all the way round.
+///
+/// With `residual` `w (y − x)`, `u_i − u_{i−1} + residual_i` in `values(i)` and `u_i` in `room(i)`. These are bounds on
+/// differences of neighbours, so the tightest bound of one comes from some other by one way round or the other: two rounds each way. O(n).
+pub(crate) fn seam(
+    n: usize,
+    residual: impl Fn(usize) -> f64,
+    values: impl Fn(usize) -> [f64; 2],
+    room: impl Fn(usize) -> [f64; 2],
+) -> f64 {
+    let own = room(n - 1);
+    if own[0] == own[1] {
+        return own[0];
+    }
+    let within = |u: [f64; 2], [lo, hi]: [f64; 2]| u.map(|v| v.max(lo).min(hi));
+    let (mut ahead, mut back) = (own, own);
+    for i in (0..n).chain(0..n) {
+        let (v, r) = (values(i), residual(i));
+        ahead = within([ahead[0] + v[0] - r, ahead[1] + v[1] - r], room(i));
+    }
+    for i in (0..n).rev().chain((0..n).rev()) {
+        let (v, r) = (values(i), residual(i));
+        back = within([back[0] - v[1] + r, back[1] - v[0] + r], room(if i > 0 { i - 1 } else { n - 1 }));
+    }
+    0.5 * (ahead[0].max(back[0]) + ahead[1].min(back[1]))
 }

@@ -1,6 +1,6 @@
 //! Change points with their sizes: the jumps of a fused lasso fit, merged and refitted.
 
-use spm_linalg::{Scalar, check};
+use spm_linalg::{LinalgError, Scalar, check};
 
 use crate::{FittedFused, Segment, Series, TimeSeriesError, noise_level};
 
@@ -110,7 +110,7 @@ impl<T: Scalar> MergeJumps<T> {
     /// Change points of `series` from its fit.
     ///
     /// # Errors
-    /// [`TimeSeriesError::Linalg`] for an invalid series or penalty, or a fit of another length.
+    /// [`TimeSeriesError::Linalg`] for an invalid series or penalty, a fit of another length, or one on a ring.
     pub fn fit(
         &self,
         series: Series<'_, T>,
@@ -118,6 +118,10 @@ impl<T: Scalar> MergeJumps<T> {
     ) -> Result<ChangePoints<T>, TimeSeriesError> {
         let levels = Levels::new(series)?;
         check::len("series", fit.x().len(), series.len())?;
+        if fit.circular {
+            let (name, expected) = ("circular", "a fit on a line, 0, for change points");
+            return Err(LinalgError::InvalidParam { name, expected, got: 1.0 }.into());
+        }
         let penalty = levels.penalty(self.penalty)?;
         let n = levels.seen.len();
         let x: Vec<T> = levels.seen.iter().map(|&i| fit.x()[i]).collect();

@@ -6,7 +6,8 @@ use spm_linalg::penalty::{tv1d_halves_into, tv1d_into, tv1d_scratch};
 use spm_linalg::{Scalar, Workspace, check};
 use spm_solvers::{Certificate, Status};
 
-use crate::certify::certify;
+use crate::certify::{certify, room, seam};
+use crate::circular::{Ring, close, opened};
 use crate::join::{HALVES, join};
 use crate::lambda_max::{flatten, fused_lambda_max_checked};
 use crate::{Series, TimeSeriesError};
@@ -28,7 +29,8 @@ use crate::{Series, TimeSeriesError};
 /// |---|---|---|---|
 /// | `lambda` | required | finite, `>= 0` | weight of the jumps |
 /// | `lambda_sparse` | 0 | finite, `>= 0` | weight of the values |
-/// | `edge_weights` | 1 | finite, `>= 0`, length n − 1 | factor of each jump, 0 cuts there |
+/// | `edge_weights` | 1 | finite, `>= 0`, length n − 1, or n on a ring | factor of each jump, 0 cuts there |
+/// | `circular` | no | | the last value is a neighbour of the first, see [`circular`](Self::circular) |
 ///
 /// Missing values (NaN or weight 0) take the value of the segment they fall in, see
 /// [`tv1d_into`](spm_linalg::penalty::tv1d_into).
@@ -51,13 +53,15 @@ pub struct FusedLasso<T = f64> {
     pub lambda_sparse: T,
     /// Factor of each jump.
     pub edge_weights: Option<Vec<T>>,
+    /// Whether the last value is a neighbour of the first.
+    pub circular: bool,
 }
 
 impl<T: Scalar> FusedLasso<T> {
     /// Total variation with weight `lambda`.
     #[must_use]
     pub fn new(lambda: T) -> Self {
-        Self { lambda, lambda_sparse: T::zero(), edge_weights: None }
+        Self { lambda, lambda_sparse: T::zero(), edge_weights: None, circular: false }
     }
 
     /// Sets the weight of the values.
@@ -71,6 +75,28 @@ impl<T: Scalar> FusedLasso<T> {
     #[must_use]
     pub fn edge_weights(mut self, edge_weights: Vec<T>) -> Self {
         self.edge_weights = Some(edge_weights);
+        self
+    }
+
+    /// For a signal on a ring, a closed curve or the hours of a day: the penalty has the term `e[n-1] |x[0] - x[n-1]|`, too, and the last
+    /// of n edge weights belongs to it.
+    ///
+    /// As exact as on a line, and O(n): a jump of the solution is found first, and the ring cut open there is a line. Turning
+    /// the ring turns the result.
+    ///
+    /// ```
+    /// use spm_timeseries::{FusedLasso, Series};
+    /// let y = [5.0_f64, 0.2, -0.2, 0.0, 4.8, 5.2];
+    /// let fit = FusedLasso::new(0.3).circular().fit(Series::new(&y))?;
+    /// // The values 4, 5, and on to 0.
+    /// assert_eq!(fit.segments()[1].range, 4..7);
+    /// assert!((fit.x()[0] - 4.8).abs() < 1e-12 && fit.x()[0] == fit.x()[5]);
+    /// assert!(fit.certificate().gap() < 1e-12);
+    /// # Ok::<(), spm_timeseries::TimeSeriesError>(())
+    /// ```
+    #[must_use]
+    pub fn circular(mut self) -> Self {
+        self.circular = true;
         self
     }
 
@@ -98,13 +124,66 @@ impl<T: Scalar> FusedLasso<T> {
             None => (series.y, None),
             Some((y, w)) => (y, w.iter().any(|&v| v != T::one()).then_some(w)),
         };
-        let n = y.len();
+        let edges = self.edges(y.len())?;
+        let cut = self.cut();
+        let (x, lambda_max, certificate) = match cut {
+            None => self.solve(y, w, edges, self.circular),
+            Some(cut) => {
+                let (y, w, edges) =
+                    (opened(y, cut), w.map(|w| opened(w, cut)), edges.map(|e| opened(e, cut)));
+                let edges = edges.as_ref().map(|e| &e[..y.len() - 1]);
+                let (mut x, lambda_max, certificate) = self.solve(&y, w.as_deref(), edges, false);
+                close(&mut x, cut);
+                (x, lambda_max, certificate)
+            }
+        };
+        Ok(FittedFused { x, lambda: self.lambda, lambda_max, certificate, circular: self.circular })
+    }
+
+    /// The smallest `lambda` at which the fit (before the sparse term) has no jumps but at cuts; that of the model plays no role. O(n).
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn lambda_max(&self, series: Series<'_, T>) -> Result<T, TimeSeriesError> {
+        self.validate()?;
+        let (y, w) = series.checked()?;
+        let edges = self.edges(y.len())?;
+        Ok(match self.cut() {
+            None if self.circular => T::of(Ring::new(&y, Some(&w), edges).lambda_max()),
+            None => fused_lambda_max_checked(&y, w.iter().any(|&v| v != T::one()).then_some(&w), edges),
+            Some(cut) => {
+                let edges = edges.map(|e| opened(e, cut));
+                let edges = edges.as_ref().map(|e| &e[..y.len() - 1]);
+                fused_lambda_max_checked(&opened(&y, cut), Some(&opened(&w, cut)), edges)
+            }
+        })
+    }
+
+    /// The edge weights, if they are as many as `n` values have edges.
+    fn edges(&self, n: usize) -> Result<Option<&[T]>, TimeSeriesError> {
         let edges = self.edge_weights.as_deref();
         if let Some(e) = edges {
-            check::len("edge_weights", n - 1, e.len())?;
+            check::len("edge_weights", if self.circular { n } else { n - 1 }, e.len())?;
         }
-        let (zero, ls) = (T::zero(), self.lambda_sparse);
-        let solve = |y: &[T], x: &mut [T]| {
+        Ok(edges)
+    }
+
+    /// The first edge at which a ring is cut open.
+    fn cut(&self) -> Option<usize> {
+        let edges = self.edge_weights.as_ref().filter(|_| self.circular);
+        edges.and_then(|e| e.iter().position(|e| *e == T::zero()))
+    }
+
+    /// The solution, `lambda_max` and the certificate, on a line or on a ring without a cut.
+    fn solve(
+        &self,
+        y: &[T],
+        w: Option<&[T]>,
+        edges: Option<&[T]>,
+        closed: bool,
+    ) -> (Vec<T>, T, Certificate<T>) {
+        let (n, zero, ls) = (y.len(), T::zero(), self.lambda_sparse);
+        let line = |y: &[T], w: Option<&[T]>, edges: Option<&[T]>, x: &mut [T]| {
             if n < HALVES {
                 tv1d_into(y, w, self.lambda, edges, x, Workspace::new(tv1d_scratch::<T>(n)).stack());
             } else {
@@ -113,13 +192,28 @@ impl<T: Scalar> FusedLasso<T> {
                 });
             }
         };
+        // Returns the largest lambda. At the threshold itself rounding could leave jumps of a few units in the last place.
+        let solve = |y: &[T], x: &mut [T]| {
+            let flat = |lambda_max: T| self.lambda > zero && self.lambda >= lambda_max;
+            if closed {
+                let ring = Ring::new(y, w, edges);
+                let lambda_max = T::of(ring.lambda_max());
+                if flat(lambda_max) {
+                    x.fill(ring.mean());
+                } else {
+                    ring.solve(y, self.lambda, x, line);
+                }
+                return lambda_max;
+            }
+            line(y, w, edges, x);
+            let lambda_max = fused_lambda_max_checked(y, w, edges);
+            if flat(lambda_max) {
+                flatten(y, w, edges, x);
+            }
+            lambda_max
+        };
         let mut x = vec![zero; n];
-        solve(y, &mut x);
-        let lambda_max = fused_lambda_max_checked(y, w, edges);
-        if self.lambda > zero && self.lambda >= lambda_max {
-            // At the threshold itself rounding could leave jumps of a few units in the last place.
-            flatten(y, w, edges, &mut x);
-        }
+        let lambda_max = solve(y, &mut x);
         if ls > zero {
             let weight = |i: usize| w.map_or(T::one(), |w| w[i]);
             let level = (0..n).map(weight).find(|v| *v > zero).unwrap_or(T::one());
@@ -145,11 +239,11 @@ impl<T: Scalar> FusedLasso<T> {
             }
         }
         let certificate = if ls > zero {
-            Problem { y, w, lambda: self.lambda, lambda_sparse: ls, edges }.certificate(&x)
+            Problem { y, w, lambda: self.lambda, lambda_sparse: ls, edges, closed }.certificate(&x)
         } else {
-            certify(y, w, self.lambda, edges, &x)
+            certify(y, w, self.lambda, edges, closed, &x)
         };
-        Ok(FittedFused { x, lambda: self.lambda, lambda_max, certificate })
+        (x, lambda_max, certificate)
     }
 }
 
@@ -160,6 +254,7 @@ pub struct FittedFused<T = f64> {
     lambda: T,
     lambda_max: T,
     certificate: Certificate<T>,
+    pub(crate) circular: bool,
 }
 
 impl<T: Scalar> FittedFused<T> {
@@ -176,6 +271,9 @@ impl<T: Scalar> FittedFused<T> {
     }
 
     /// The constant pieces, in order. O(n).
+    ///
+    /// On a ring a piece can go on from the last value to the first. It is the last in the list, and its range counts on from n: `n − 2 .. n + 1`
+    /// are the values n − 2, n − 1 and 0.
     #[must_use]
     pub fn segments(&self) -> Vec<Segment<T>> {
         let mut out: Vec<Segment<T>> = Vec::new();
@@ -183,6 +281,12 @@ impl<T: Scalar> FittedFused<T> {
             match out.last_mut() {
                 Some(s) if s.value == value => s.range.end = i + 1,
                 _ => out.push(Segment { range: i..i + 1, value }),
+            }
+        }
+        if self.circular && out.len() > 1 && out[0].value == out[out.len() - 1].value {
+            let head = out.remove(0);
+            if let Some(tail) = out.last_mut() {
+                tail.range.end += head.range.len();
             }
         }
         out
@@ -229,7 +333,7 @@ impl<T: Scalar> FittedFused<T> {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Segment<T = f64> {
-    /// The indices.
+    /// The indices; beyond the last value of a ring they count on, see [`FittedFused::segments`].
     pub range: Range<usize>,
     /// The value on them.
     pub value: T,
@@ -242,6 +346,7 @@ struct Problem<'a, T> {
     lambda: T,
     lambda_sparse: T,
     edges: Option<&'a [T]>,
+    closed: bool,
 }
 
 impl<T: Scalar> Problem<'_, T> {
@@ -274,18 +379,17 @@ impl<T: Scalar> Problem<'_, T> {
             }
         };
         // The range of u_i that the jump leaves, by sign of (x_{i+1} − x_i).
-        let slopes = |i: usize| {
-            let (r, d) = (self.radius(i), (x[i + 1] - x[i]).as_f64());
-            if d == 0.0 { [-r, r] } else { [r * d.signum(); 2] }
-        };
-        // reach[i]: where u_i must lie so that u_{i+1}, …, u_{n−1} = 0 can follow; u_i = u_{i−1} + v_i − r_i.
-        let mut reach = vec![[0.0_f64; 2]; n];
+        let jump = |i: usize| (x[if i + 1 < n { i + 1 } else { 0 }] - x[i]).as_f64();
+        let slopes = |i: usize| room(self.radius(i), jump(i));
+        // reach[i]: where u_i must lie so that u_{i+1}, …, u_{n−1} = ends can follow; u_i = u_{i−1} + v_i − r_i.
+        let ends = if self.closed { seam(n, residual, values, slopes) } else { 0.0 };
+        let mut reach = vec![[ends; 2]; n];
         for i in (0..n - 1).rev() {
-            let (next, v, r, room) = (reach[i + 1], values(i + 1), residual(i + 1), slopes(i));
-            let clamp = |a: f64| a.max(room[0]).min(room[1]);
+            let (next, v, r, [lo, hi]) = (reach[i + 1], values(i + 1), residual(i + 1), slopes(i));
+            let clamp = |a: f64| a.max(lo).min(hi);
             reach[i] = [clamp(next[0] + r - v[1]), clamp(next[1] + r - v[0])];
         }
-        let (mut primal, mut gap, mut before) = (0.0, 0.0, 0.0);
+        let (mut primal, mut gap, mut before) = (0.0, 0.0, ends);
         for i in 0..n {
             let (v, r, w) = (values(i), residual(i), self.weight(i).as_f64());
             let lo = (before + v[0] - r).max(reach[i][0]);
@@ -304,8 +408,8 @@ impl<T: Scalar> Problem<'_, T> {
                 primal += 0.5 * w * d * d + ls * xi.abs();
                 gap += ls * xi.abs() - chosen * xi;
             }
-            if i + 1 < n {
-                let d = (x[i + 1] - x[i]).as_f64();
+            if i + 1 < n || self.closed {
+                let d = jump(i);
                 primal += self.radius(i) * d.abs();
                 gap += self.radius(i) * d.abs() - u * d;
             }

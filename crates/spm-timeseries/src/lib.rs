@@ -3,6 +3,7 @@
 mod active;
 mod certify;
 mod changepoint;
+mod circular;
 mod coarse;
 mod cv;
 mod diagnostics;

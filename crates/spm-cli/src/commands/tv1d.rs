@@ -37,7 +37,10 @@ pub(crate) struct Args {
     /// A graph: its edges, two nodes (counted from 0) a row; the signal has a value for each node.
     #[arg(long, value_name = "FILE")]
     edges: Option<PathBuf>,
-    /// Factor of each difference, n − 1 or one an edge; 0 cuts the signal.
+    /// The signal is a ring, such as a closed curve: its last value is a neighbour of the first.
+    #[arg(long, conflicts_with_all = ["edges", "merge"])]
+    circular: bool,
+    /// Factor of each difference, n − 1 (n on a ring, the last for the way back) or one an edge; 0 cuts the signal.
     #[arg(long, value_name = "FILE")]
     edge_weights: Option<PathBuf>,
     /// Merge jumps of one sign with at most D values between them, refit the levels, and report the change points.
@@ -51,7 +54,8 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let merge = ("--merge", args.merge.is_some());
     if has_channels(&table) {
         let edges = ("--edges and --edge-weights", args.edges.is_some() || args.edge_weights.is_some());
-        refuse(&args.y, "a signal of several channels", &[sparse, merge, edges])?;
+        let circular = ("--circular", args.circular);
+        refuse(&args.y, "a signal of several channels", &[sparse, merge, edges, circular])?;
         let model = GroupTrend::new(0, args.lambda).tol(1e-8);
         let data = Channels { y: &table, path: &args.y, weights: args.weights.as_ref(), positions: None };
         return data.fit("tv1d", model, None, &args.output, ctx);
@@ -75,6 +79,9 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
     let mut model = FusedLasso::new(args.lambda).lambda_sparse(args.lambda_sparse);
     if let Some(path) = &args.edge_weights {
         model = model.edge_weights(read_vector(path)?);
+    }
+    if args.circular {
+        model = model.circular();
     }
     let spinner = ctx.progress.spinner("tv1d");
     let start = Instant::now();
