@@ -16,6 +16,9 @@ use crate::Scalar;
 const LOOKS: usize = 8;
 const BEYOND: usize = 16;
 
+/// From this length on a sum of several parts is worth its time: it is nearer to the exact one.
+const LONG: usize = 64;
+
 /// Pulls tight from `apex` on, moving it, to the goal, or as far as is sure if the goal has no offset. `false` if it stopped
 /// before, since looking ahead cost too much: O(n) on every input.
 pub(super) fn pull_by_cone<T: Scalar, L: Line>(line: L, x: &mut [T], apex: &mut Apex, goal: Goal) -> bool {
@@ -28,7 +31,11 @@ pub(super) fn pull_by_cone<T: Scalar, L: Line>(line: L, x: &mut [T], apex: &mut 
             return true;
         };
         looks += seen;
-        at.run(line, x, goal, end, offset, slope);
+        if end - at.node < LONG {
+            at.run(line, x, goal, end, offset, slope);
+        } else {
+            at.fix_rarely(line, x, goal, end, offset);
+        }
     }
     *apex = at;
     at.node == goal.node

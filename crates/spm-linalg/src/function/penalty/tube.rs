@@ -208,6 +208,19 @@ impl Apex {
         self.run(line, x, goal, end, offset, slope);
     }
 
+    /// [`fix`](Self::fix) as a call, where that is rare.
+    #[inline(never)]
+    pub(super) fn fix_rarely<T: Scalar, L: Line>(
+        &mut self,
+        line: L,
+        x: &mut [T],
+        goal: Goal,
+        end: usize,
+        offset: f64,
+    ) {
+        self.fix(line, x, goal, end, offset);
+    }
+
     /// Fixes the string up to node `end`, where it runs `offset` above `F`: its slope in between is the solution there.
     #[inline(always)]
     pub(super) fn run<T: Scalar, L: Line>(

@@ -313,6 +313,39 @@ mod tests {
         }
     }
 
+    /// The hull from the first element on, which the cone otherwise spares in small problems.
+    #[test]
+    fn by_the_hull_alone() {
+        use crate::function::penalty::hull::{hull_scratch, pull_by_hull};
+        use crate::function::penalty::tube::{Apex, Goal, Line, Unit, Weighted};
+        fn pull<L: Line>(line: L, n: usize) -> Vec<f64> {
+            let (mut x, goal) = (vec![f64::NAN; n], Goal { node: n, offset: Some(0.0) });
+            pull_by_hull(line, &mut x, &mut Apex::default(), goal, Workspace::new(hull_scratch(n)).stack());
+            x
+        }
+        for seed in 0..4000 {
+            let mut rng = Rng::new(seed);
+            let n = 1 + rng.below(if seed % 100 == 0 { 3000 } else { 40 });
+            let (rough, round, weigh, cut) =
+                (rng.below(3), rng.below(2) == 0, rng.below(3) == 0, rng.below(3) == 0);
+            let mut y: Vec<f64> = (0..n).map(|_| 3.0 * rng.normal::<f64>()).collect();
+            for _ in 0..rough {
+                (1..n).for_each(|i| y[i] += y[i - 1]);
+            }
+            let mut lambda = (2.0 * rng.normal::<f64>()).exp();
+            if round {
+                y.iter_mut().for_each(|v| *v = v.round());
+                lambda = (2.0 * lambda).ceil() / 2.0;
+            }
+            let w: Vec<f64> = (0..n).map(|_| if weigh { rng.below(3) as f64 + 0.5 } else { 1.0 }).collect();
+            let e: Vec<f64> = (1..n).map(|_| if cut { rng.below(4) as f64 } else { 1.0 }).collect();
+            kkt(&y, &w, lambda, &e, &pull(Weighted { y: &y, w: Some(&w), e: Some(&e), lambda }, n));
+            if !weigh && !cut {
+                kkt(&y, &w, lambda, &e, &pull(Unit::new(&y, lambda), n));
+            }
+        }
+    }
+
     #[test]
     fn scales_and_single_precision() {
         let mut rng = Rng::new(9);

@@ -2,11 +2,11 @@
 //!
 //! With `F_i` the cumulative sum of `w y` and `W_i` that of `w`, the solution is the slope of the shortest path from
 //! `(0, 0)` to `(W_n, F_n)` that passes node `i` within `r_i` of `F_i`, the taut string. Two methods pull it tight: the
-//! [cone](super::cone) is the fastest while bends come soon after they are decided, the
-//! [funnel](super::taut_string) takes over where they don't.
+//! [cone](super::cone) is the fastest while bends come soon after they are decided, the [hull](super::hull) takes over where
+//! they don't.
 
 use super::cone::pull_by_cone;
-use super::taut_string::{funnel_scratch, pull_by_funnel};
+use super::hull::{hull_scratch, pull_by_hull};
 use super::tube::{Apex, Flip, Goal, Line, Unit, Weighted};
 use crate::{MemStack, Scalar, StackReq, Workspace, check};
 
@@ -105,25 +105,25 @@ fn check_lengths<T>(y: &[T], weights: Option<&[T]>, edge_weights: Option<&[T]>, 
     check::dim("tv1d_into edge_weights", edges, edge_weights.map_or(edges, <[T]>::len));
 }
 
-/// Temporary memory of [`tv1d_into`] for `n` values: about 120 bytes a value are reserved, far fewer touched on most data.
+/// Temporary memory of [`tv1d_into`] for `n` values: about 80 bytes a value are reserved, far fewer touched on most data.
 #[must_use]
 pub fn tv1d_scratch<T: Scalar>(n: usize) -> StackReq {
-    StackReq::new::<T>(n).array(3).and(funnel_scratch(n))
+    StackReq::new::<T>(n).array(3).and(hull_scratch(n))
 }
 
 /// Pulls the string tight over the whole signal.
 fn pull<T: Scalar, L: Line>(line: L, x: &mut [T], stack: &mut MemStack) {
     let (mut apex, goal) = (Apex::default(), Goal { node: x.len(), offset: Some(0.0) });
     if !pull_by_cone(line, x, &mut apex, goal) {
-        pull_by_funnel(line, x, &mut apex, goal, stack);
+        pull_by_hull(line, x, &mut apex, goal, stack);
     }
 }
 
 /// Pulls tight from `apex` to `goal`; allocates what it needs.
 fn pull_from<T: Scalar, L: Line>(line: L, x: &mut [T], mut apex: Apex, goal: Goal) -> Apex {
     if !pull_by_cone(line, x, &mut apex, goal) {
-        let mut ws = Workspace::new(funnel_scratch(goal.node - apex.node));
-        pull_by_funnel(line, x, &mut apex, goal, ws.stack());
+        let mut ws = Workspace::new(hull_scratch(goal.node - apex.node));
+        pull_by_hull(line, x, &mut apex, goal, ws.stack());
     }
     apex
 }
