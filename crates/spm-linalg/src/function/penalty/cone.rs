@@ -65,12 +65,8 @@ fn next_bend<L: Line>(line: L, apex: Apex, goal: Goal) -> Option<(usize, f64, f6
         f += w * (y - about);
         width += w;
         let (top, bottom) = (f + (r - apex.offset), f - (r + apex.offset));
-        let (top, bottom) = if L::UNIT {
-            let inverse = 1.0 / width;
-            (top * inverse, bottom * inverse)
-        } else {
-            (top / width, bottom / width)
-        };
+        let inverse = 1.0 / width;
+        let (top, bottom) = (top * inverse, bottom * inverse);
         // The cone's slope next to the gap.
         let slope = least(greatest(bottom, low), high);
         // Of equals the last: a longer piece.

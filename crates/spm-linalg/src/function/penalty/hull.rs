@@ -204,12 +204,8 @@ fn resume<T: Scalar, L: Line>(
                 f += w * y;
                 width += w;
                 let (top, bottom) = (f + (r - at.offset), f - (r + at.offset));
-                let (top, bottom) = if L::UNIT {
-                    let inverse = 1.0 / width;
-                    (top * inverse, bottom * inverse)
-                } else {
-                    (top / width, bottom / width)
-                };
+                let inverse = 1.0 / width;
+                let (top, bottom) = (top * inverse, bottom * inverse);
                 low_at = if bottom >= low { node } else { low_at };
                 high_at = if top <= high { node } else { high_at };
                 low = if bottom > low { bottom } else { low };
