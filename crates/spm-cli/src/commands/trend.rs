@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Where the trend goes.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Degree of the pieces: 0 constant, 1 linear, 2 quadratic.
+    /// Degree of the pieces: 0 constant, 1 linear, 2 quadratic, 3 cubic; at most 5.
     #[arg(long, default_value_t = 1)]
     order: usize,
     /// Weight of the penalty.
