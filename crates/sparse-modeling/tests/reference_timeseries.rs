@@ -93,7 +93,7 @@ fn fused_lasso_with_a_sparse_term() {
 #[test]
 fn trend_filtering() {
     let all = cases("tf");
-    assert_eq!(all.len(), 39);
+    assert_eq!(all.len(), 42);
     for case in all {
         let id = case["id"].as_str().unwrap();
         let (y, want) = (array(&case, "y").unwrap(), array(&case, "x").unwrap());
@@ -105,14 +105,21 @@ fn trend_filtering() {
         if let Some(t) = &t {
             series = series.positions(t);
         }
-        let fit = TrendFilter::new(k, lambda).tol(1e-12).fit(series).unwrap();
+        let mut model = TrendFilter::new(k, lambda).tol(1e-12);
+        // On a ring the first values follow once more after the last.
+        let again = if case["circular"] == true { k + 1 } else { 0 };
+        if again > 0 {
+            model = model.circular();
+        }
+        let fit = model.fit(series).unwrap();
         let d = match &t {
             Some(t) => Difference::uneven(t, k + 1).unwrap(),
-            None => Difference::even(n, k + 1).unwrap(),
+            None => Difference::even(n + again, k + 1).unwrap(),
         };
         let at = |x: &[f64]| {
             let mut rows = vec![0.0; d.nrows()];
-            d.apply(x, &mut rows, Workspace::new(d.scratch()).stack());
+            let around: Vec<f64> = x.iter().chain(&x[..again]).copied().collect();
+            d.apply(&around, &mut rows, Workspace::new(d.scratch()).stack());
             objective(&y, &w, &vec![lambda; rows.len()], x, &rows)
         };
         let best = case["objective"].as_f64().unwrap();
@@ -126,7 +133,7 @@ fn trend_filtering() {
             assert!(max_diff(fit.x(), &want) <= 1e-6, "{id}: {}", max_diff(fit.x(), &want));
         }
         if let Some(lambda_max) = case["lam_max"].as_f64() {
-            let got = trend_lambda_max(series, k).unwrap();
+            let got = model.lambda_max(series).unwrap();
             assert!((got / lambda_max - 1.0).abs() <= 1e-9, "{id}: lambda_max {got} {lambda_max}");
         }
     }

@@ -111,6 +111,32 @@ fn tv1d_of_a_ring() {
     assert_eq!(spm("tv1d {} -o {} --lambda 1 --circular --merge 3", &[&yp, &out]).status.code(), Some(2));
 }
 
+#[test]
+fn a_trend_of_a_ring() {
+    let f = Folder::new();
+    // A roof whose ridge is at index 0.
+    let mut y: Vec<f64> = (0..12).map(|i| (f64::from(i) - 6.0).abs()).collect();
+    let (yp, out) = (f.npy("y.npy", &[12], &y), f.path("x.npy"));
+    let at = (f.npy("at.npy", &[2], &[11.5, -0.5]), f.path("values.npy"));
+    let j = json("trend {} -o {} --lambda 0.1 --circular --at {} --at-out {}", &[&yp, &out, &at.0, &at.1], 0);
+    assert_eq!((&j["knots"], &j["knot_positions"]), (&2.into(), &serde_json::json!([6.0, 0.0])));
+    assert!(j["gap"].as_f64().unwrap() <= 1e-8 * j["objective"].as_f64().unwrap());
+    assert_eq!(j["extrapolated"], 0);
+    let (mut x, values) = (read_npy(&out).1, read_npy(&at.1).1);
+    assert!((values[0] - 0.5 * (x[11] + x[0])).abs() < 1e-12 && values[0] == values[1], "{values:?}");
+    y.rotate_left(5);
+    x.rotate_left(5);
+    json("trend {} -o {} --lambda 0.1 --circular", &[&f.npy("y.npy", &[12], &y), &out], 0);
+    assert!(read_npy(&out).1.iter().zip(&x).all(|(a, b)| (a - b).abs() < 1e-12));
+    json("trend {} -o {} --order 2 --lambda-ratio 0.1 --circular", &[&yp, &out], 0);
+    json("trend {} -o {} --order 0 --lambda 0.1 --circular", &[&yp, &out], 0);
+    refused("trend {} -o {} --lambda 0.1 --circular --loss huber --delta 1", &[&yp, &out], "ring");
+    assert_eq!(
+        spm("trend {} -o {} --lambda 1 --circular --shape convex", &[&yp, &out]).status.code(),
+        Some(2)
+    );
+}
+
 /// Two channels that jump together, and a graph: a path is the plain fused lasso.
 #[test]
 fn several_channels_and_graphs() {

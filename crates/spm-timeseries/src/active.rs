@@ -6,7 +6,7 @@ use crate::double::Double;
 use crate::dual::Dual;
 use crate::problem::Problem;
 use crate::restricted::Restricted;
-use crate::spline::SplineSpace;
+use crate::space::Space;
 
 /// Attempts at dropping knots that the data don't determine, and of a descent at dropping those that lose their jump.
 const DROPS: usize = 8;
@@ -34,7 +34,7 @@ pub(crate) struct Attempt {
 /// duality gap, and it is 0 up to rounding once the knots are right.
 #[derive(Debug)]
 pub(crate) struct ActiveSet {
-    spline: SplineSpace,
+    spline: Space,
     pub(crate) dual: Dual,
     /// The sign of row j if it is a knot, 0 otherwise.
     pub(crate) fixed: Vec<f64>,
@@ -59,9 +59,9 @@ pub(crate) struct ActiveSet {
 
 impl ActiveSet {
     pub(crate) fn new(p: &Problem) -> Self {
-        let (n, m) = (p.y.len(), p.m());
+        let m = p.m();
         Self {
-            spline: SplineSpace::new(p),
+            spline: Space::new(p),
             dual: Dual::new(p),
             fixed: vec![0.0; m],
             held: vec![0.0; m],
@@ -73,7 +73,7 @@ impl ActiveSet {
             leaving: Vec::with_capacity(m),
             reach: Vec::with_capacity(m),
             excess: vec![0.0; m],
-            back: vec![0.0; n],
+            back: vec![0.0; p.d.ncols()],
             ends: vec![0.0; p.d.order()],
             restricted: Restricted::default(),
             stack: Workspace::new(p.d.scratch()),
@@ -229,6 +229,7 @@ impl ActiveSet {
         let mut shrink = if largest > lambda { lambda / largest } else { 1.0 };
         self.dual.leftover(p, &mut self.ends);
         p.d.apply_adjoint(&self.excess, &mut self.back, self.stack.stack());
+        p.fold(&mut self.back);
         if p.delta < f64::INFINITY {
             // The residual of the dual has a bound, too; only shrinking keeps it.
             for i in 0..p.y.len() {

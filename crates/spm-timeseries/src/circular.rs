@@ -25,19 +25,20 @@ pub(crate) struct Ring<'a, T> {
 impl<'a, T: Scalar> Ring<'a, T> {
     /// Weights and edge weights as for the line; no edge has weight 0. O(n).
     pub(crate) fn new(y: &[T], w: Option<&'a [T]>, edges: Option<&'a [T]>) -> Self {
-        let of = |i: usize| Double::new(w.map_or(1.0, |w| w[i].as_f64()));
-        let first = (0..y.len()).find(|&i| of(i).hi > 0.0).unwrap_or(0);
+        let weighted = |i: usize, v: Double| w.map_or(v, |w| v * Double::new(w[i].as_f64()));
+        let first = w.and_then(|w| w.iter().position(|w| *w > T::zero())).unwrap_or(0);
         let about = Double::new(y[first].as_f64());
-        let term = |i: usize| (Double::new(y[i].as_f64()) - about) * of(i);
-        let (mut sum, mut width) = (Double::default(), Double::default());
-        for i in 0..y.len() {
-            (sum, width) = (sum + term(i), width + of(i));
-        }
+        let term = |i: usize| weighted(i, Double::new(y[i].as_f64()) - about);
+        let sum = (0..y.len()).fold(Double::default(), |s, i| s + term(i));
+        let width = match w {
+            None => Double::new(y.len() as f64),
+            Some(w) => w.iter().fold(Double::default(), |s, w| s + Double::new(w.as_f64())),
+        };
         let mean = if width.hi > 0.0 { sum / width } else { Double::default() };
         let mut u = Double::default();
         let mut sums = vec![u; y.len()];
         for i in (first..y.len()).chain(0..first) {
-            u = u + (term(i) - mean * of(i));
+            u = u + (term(i) - weighted(i, mean));
             sums[i] = u;
         }
         Self { w, edges, first, sums, mean: (about + mean).hi }
@@ -59,8 +60,7 @@ impl<'a, T: Scalar> Ring<'a, T> {
     pub(crate) fn lambda_max(&self) -> f64 {
         let mut r = 0.0;
         loop {
-            let low = self.extreme(r, Double::new(-1.0));
-            let high = self.extreme(r, Double::new(1.0));
+            let (low, high) = (self.extreme(r, false), self.extreme(r, true));
             let wall = |i: usize, side: f64| self.sums[i] + Double::new(side * r) * Double::new(self.edge(i));
             let over = (wall(low, -1.0) - wall(high, 1.0)).hi;
             let next = r + over / (self.edge(low) + self.edge(high));
@@ -71,12 +71,15 @@ impl<'a, T: Scalar> Ring<'a, T> {
         }
     }
 
-    /// Where the lower wall of radius `r e_i` is highest (`side` −1), or the upper one lowest (1). Of equal ones the last, going round from an
+    /// Where the lower wall of radius `r e_i` is highest, or the upper one lowest. Of equal ones the last, going round from an
     /// observed value, so that a missing stretch is parted at the last of its cheapest edges.
-    fn extreme(&self, r: f64, side: Double) -> usize {
+    fn extreme(&self, r: f64, upper: bool) -> usize {
         let first = self.first;
-        // Highest of both: the upper wall upside down.
-        let height = |i: usize| -side * self.sums[i] - Double::new(r) * Double::new(self.edge(i));
+        // The upper wall upside down; one of even radius is left where the sums are.
+        let height = |i: usize| {
+            let sum = if upper { -self.sums[i] } else { self.sums[i] };
+            self.edges.map_or(sum, |e| sum - Double::new(r) * Double::new(e[i].as_f64()))
+        };
         let (mut at, mut best) = (first, height(first));
         for i in (first + 1..self.sums.len()).chain(0..first) {
             let h = height(i);
@@ -89,7 +92,7 @@ impl<'a, T: Scalar> Ring<'a, T> {
 
     /// An edge where the solution jumps down, for `lambda` below the largest.
     pub(crate) fn touches(&self, lambda: f64) -> usize {
-        self.extreme(lambda, Double::new(-1.0))
+        self.extreme(lambda, false)
     }
 
     /// `x ←` the fused lasso of `y`; `line` solves it on a line: values, weights, edge weights, result.

@@ -18,7 +18,7 @@ const TOL: f64 = 1e-11;
 /// one in turn.
 pub(crate) fn coarse_knots(p: &Problem) -> Vec<(usize, f64)> {
     let (blocks, order) = (p.y.len() / BLOCK, p.d.order());
-    if p.y.len() < LONG || p.delta < f64::INFINITY {
+    if p.y.len() < LONG || p.delta < f64::INFINITY || p.ring {
         return Vec::new();
     }
     let sum = |b: usize, f: &dyn Fn(usize) -> f64| (BLOCK * b..BLOCK * (b + 1)).map(f).sum::<f64>();

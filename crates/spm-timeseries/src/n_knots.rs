@@ -2,8 +2,8 @@
 
 use spm_linalg::Scalar;
 
-use crate::select::at;
-use crate::{FittedTrend, Series, TimeSeriesError, TrendFilter, trend_lambda_max};
+use crate::select::{at, flat};
+use crate::{FittedTrend, Series, TimeSeriesError, TrendFilter};
 
 /// Fits tried before the nearest number of knots is returned.
 const TRIES: usize = 64;
@@ -69,7 +69,7 @@ impl<T: Scalar> TrendWithKnots<T> {
     /// # Errors
     /// As [`TrendFilter::fit`].
     pub fn fit(&self, series: Series<'_, T>) -> Result<KnotTrend<T>, TimeSeriesError> {
-        let top = trend_lambda_max(series, self.filter.order)?.as_f64();
+        let top = flat(&self.filter, series)?.as_f64();
         let mut tries = 0;
         let mut best: Option<FittedTrend<T>> = None;
         let distance = |fit: &FittedTrend<T>| fit.knots().len().abs_diff(self.knots);

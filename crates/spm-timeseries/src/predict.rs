@@ -21,11 +21,11 @@ pub struct Prediction<T = f64> {
 pub struct Piece<T = f64> {
     /// Index of the first value.
     pub first: usize,
-    /// Index of the last value. For order 0 the next piece begins after it, otherwise with it.
+    /// Index of the last value. For order 0 the next piece begins after it, otherwise with it. On a ring it may be less than the first.
     pub last: usize,
     /// Position of the first value.
     pub start: T,
-    /// Position of the last value.
+    /// Position of the last value; on a ring counted on from the first.
     pub end: T,
     /// Slope from the first to the last value, in units of the data by units of the positions; 0 for a single value.
     /// For order 1 it is the slope throughout, for higher orders the mean slope.
@@ -38,7 +38,7 @@ impl<T: Scalar> FittedTrend<T> {
     /// Between the points of the series the trend is the discrete spline of its order: at `t[i] < s < t[i + 1]` the polynomial
     /// of degree k through the values at `t[i - k + 1], …, t[i + 1]` (Tibshirani 2022, corollary 1), for order 1 the straight
     /// line between the neighbours; of order 0 a value holds until the next. Beyond the ends the outermost polynomial
-    /// goes on, and [`Prediction::extrapolated`] says so. O(log n + k²) a position.
+    /// goes on, and [`Prediction::extrapolated`] says so; a ring has no ends, and positions go round it. O(log n + k²) a position.
     ///
     /// # Errors
     /// [`TimeSeriesError::Linalg`] for an invalid series, one of another length, or positions that are not finite.
@@ -59,8 +59,18 @@ impl<T: Scalar> FittedTrend<T> {
         let n = t.len();
         let first = w.iter().position(|w| *w > T::zero()).unwrap_or(0);
         let last = w.iter().rposition(|w| *w > T::zero()).unwrap_or(n - 1);
+        if self.circular {
+            // Enough of the neighbours on either side of one turn.
+            let (period, beyond) = (T::of(n as f64), self.order() + 1);
+            let around = |i: usize| self.x()[(i + beyond * (n - 1)) % n];
+            let x: Vec<T> = (0..n + 2 * beyond).map(around).collect();
+            let t: Vec<T> = (0..x.len()).map(|i| T::of(i as f64 - beyond as f64)).collect();
+            let turn = |s: T| s - period * (s / period).floor();
+            let values = at.iter().map(|&s| self.value_at(&t, &x, turn(s))).collect();
+            return Ok(Prediction { values, extrapolated: vec![false; at.len()] });
+        }
         let extrapolated = at.iter().map(|&s| s < t[first] || s > t[last]).collect();
-        let values = at.iter().map(|&s| self.value_at(&t, s)).collect();
+        let values = at.iter().map(|&s| self.value_at(&t, self.x(), s)).collect();
         Ok(Prediction { values, extrapolated })
     }
 
@@ -85,6 +95,9 @@ impl<T: Scalar> FittedTrend<T> {
             let slope = if last > first { (x[last] - x[first]) / width } else { T::zero() };
             Piece { first, last, start: t[first], end: t[last], slope }
         };
+        if self.circular && !self.knots().is_empty() {
+            return Ok(self.pieces_of_ring());
+        }
         let mut out = Vec::with_capacity(self.knots().len() + 1);
         let mut first = 0;
         for knot in self.knots() {
@@ -99,6 +112,23 @@ impl<T: Scalar> FittedTrend<T> {
         Ok(out)
     }
 
+    /// From every knot to the next round the ring.
+    fn pieces_of_ring(&self) -> Vec<Piece<T>> {
+        let (n, x, knots) = (self.x().len(), self.x(), self.knots());
+        // Of order 0 the value after the last belongs to the next piece.
+        let rest = usize::from(self.order() == 0);
+        (0..knots.len())
+            .map(|l| {
+                let (first, next) = (knots[l].index, knots[(l + 1) % knots.len()].index);
+                let length = (next + n - first - 1) % n + 1 - rest;
+                let last = (first + length) % n;
+                let (start, width) = (T::of(first as f64), T::of(length as f64));
+                let slope = if length > 0 { (x[last] - x[first]) / width } else { T::zero() };
+                Piece { first, last, start, end: start + width, slope }
+            })
+            .collect()
+    }
+
     /// Positions and weights of the series, which must have the length of the fit.
     fn axis(&self, series: Series<'_, T>) -> Result<(Vec<T>, Vec<T>), TimeSeriesError> {
         let (_, w) = series.checked()?;
@@ -106,8 +136,8 @@ impl<T: Scalar> FittedTrend<T> {
         Ok((series.axis(), w))
     }
 
-    fn value_at(&self, t: &[T], s: T) -> T {
-        let (k, n, x) = (self.order(), t.len(), self.x());
+    fn value_at(&self, t: &[T], x: &[T], s: T) -> T {
+        let (k, n) = (self.order(), t.len());
         // The first point beyond s.
         let next = t.partition_point(|&v| v <= s);
         if next > 0 && t[next - 1] == s {

@@ -21,9 +21,11 @@ pub(crate) struct Problem {
     /// Positions in these units.
     pub(crate) t: Vec<f64>,
     pub(crate) uneven: bool,
+    /// Whether the last value is a neighbour of the first, see [`ring`](Self::ring).
+    pub(crate) ring: bool,
     /// Positions of the unobserved ends.
-    head: Vec<f64>,
-    tail: Vec<f64>,
+    pub(crate) head: Vec<f64>,
+    pub(crate) tail: Vec<f64>,
     /// The weighted least-squares polynomial of degree k.
     pub(crate) poly: Vec<f64>,
     /// The largest |u| of the dual of the polynomial fit: at or above it the polynomial is the solution.
@@ -120,6 +122,7 @@ impl Problem {
             lambda: 0.0,
             t,
             uneven,
+            ring: false,
             head,
             tail,
             poly,
@@ -180,6 +183,17 @@ impl Problem {
     /// The values with linear interpolation where they are missing.
     pub(crate) fn filled(&self) -> Vec<f64> {
         let mut y = self.y.clone();
+        if self.ring {
+            // From an observed value round to it again.
+            let (n, first) = (y.len(), self.w.iter().position(|w| *w > 0.0).unwrap_or(0));
+            let around = |v: &[f64]| -> Vec<f64> { (0..=n).map(|i| v[(first + i) % n]).collect() };
+            let t: Vec<f64> = (0..=n).map(|i| i as f64).collect();
+            y = around(&y);
+            fill(&mut y, &around(&self.w), &t);
+            y.pop();
+            y.rotate_right(first);
+            return y;
+        }
         fill(&mut y, &self.w, &self.t);
         y
     }

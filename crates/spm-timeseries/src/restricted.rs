@@ -1,9 +1,11 @@
 //! The trend filter restricted to splines with given knots: a small problem, whatever the length of the series.
 
+use std::ops::Range;
+
 use spm_linalg::factor::BandedCholesky;
 
 use crate::problem::Problem;
-use crate::spline::SplineSpace;
+use crate::space::Space;
 
 /// Interior-point iterations and the relative gap at which they end.
 const STEPS: usize = 60;
@@ -12,12 +14,13 @@ const TOL: f64 = 1e-13;
 /// `min_θ 1/2 θᵀ G θ − mᵀ θ + lambda |J θ|_1`, with `G` and `m` the normal equations of the splines and `J` their jumps at the
 /// knots, by a primal-dual interior point (Mehrotra 1992).
 ///
-/// Newton's equations `(G + Jᵀ S J) dθ = g` have a band of K + 1 diagonals. The basis of bells makes `G` well conditioned.
+/// Newton's equations `(G + Jᵀ S J) dθ = g` have a band of K + 1 diagonals, of 2 K + 1 on a ring. The basis of bells makes `G` well conditioned.
 /// O(q K²) an iteration for q knots.
 #[derive(Debug, Default)]
 pub(crate) struct Restricted {
-    /// `J` by rows: row `l` has its entries at the functions `l ..= l + K`.
+    /// `J` by rows of K + 1 entries, and the functions they belong to.
     rows: Vec<f64>,
+    places: Vec<usize>,
     theta: Vec<f64>,
     step: Vec<f64>,
     band: Vec<f64>,
@@ -34,20 +37,16 @@ pub(crate) struct Restricted {
 
 impl Restricted {
     /// `signs[l]` ← the sign of the jump at knot `l`, 0 if there is none; `false` if the iteration breaks down.
-    pub(crate) fn solve(&mut self, spline: &SplineSpace, p: &Problem, signs: &mut [f64]) -> bool {
+    pub(crate) fn solve(&mut self, space: &Space, p: &Problem, signs: &mut [f64]) -> bool {
         let (order, lambda) = (p.d.order(), p.lambda);
         self.room = [1, 0].map(|side| if p.may[side] { lambda } else { 1e6 * lambda.max(p.lambda_max) });
         let count = signs.len();
-        let (gram, moments, jumps) = spline.equations();
-        let (q, width) = (moments.len(), order + 1);
-        self.rows.clear();
-        for l in 0..count {
-            // The real knot l is number l + K of the extended sequence.
-            self.rows.extend((l..=l + order).map(|j| jumps[j * width + l + order - j].hi));
-        }
+        let (gram, diagonals, moments) = space.equations();
+        let (q, width) = (moments.len(), space.width(order));
+        space.rows(count, order, &mut self.rows, &mut self.places);
         let mut cholesky = match self.cholesky.take() {
             Some(c) => c,
-            None => BandedCholesky::new(q, order),
+            None => BandedCholesky::new(q, width - 1),
         };
         cholesky.resize(q);
         self.band.clear();
@@ -63,10 +62,11 @@ impl Restricted {
         self.step.resize(q, 0.0);
         self.theta.clear();
         self.theta.extend_from_slice(moments);
-        self.load(gram, order, 1e-10);
+        let equations = Equations { gram, diagonals, moments };
+        self.load(&equations, width, 1e-10);
         let found = cholesky.factor(&self.band).is_ok() && {
             cholesky.solve_in_place(&mut self.theta);
-            self.iterate(&Equations { gram, moments }, order, lambda, &mut cholesky)
+            self.iterate(&equations, order, width, &mut cholesky, lambda)
         };
         self.cholesky = Some(cholesky);
         if found {
@@ -86,26 +86,30 @@ impl Restricted {
     }
 
     /// `band ← G`, its diagonal times `1 + ridge`.
-    fn load(&mut self, gram: &[f64], order: usize, ridge: f64) {
-        for (to, from) in self.band.chunks_exact_mut(order + 1).zip(gram.chunks_exact(order)) {
-            to[..order].copy_from_slice(from);
-            to[order] = 0.0;
+    fn load(&mut self, equations: &Equations<'_>, width: usize, ridge: f64) {
+        let diagonals = equations.diagonals;
+        let gram = equations.gram.chunks_exact(diagonals);
+        for (to, from) in self.band.chunks_exact_mut(width).zip(gram) {
+            to[..diagonals].copy_from_slice(from);
+            to[diagonals..].fill(0.0);
             to[0] += ridge * to[0];
         }
     }
 
     fn jump(&self, l: usize, order: usize, x: &[f64]) -> f64 {
-        self.rows[l * (order + 1)..][..=order].iter().zip(&x[l..]).map(|(r, x)| r * x).sum()
+        let row = entries(l, order);
+        self.rows[row.clone()].iter().zip(&self.places[row]).map(|(r, &place)| r * x[place]).sum()
     }
 
     fn iterate(
         &mut self,
         equations: &Equations<'_>,
         order: usize,
-        lambda: f64,
+        width: usize,
         cholesky: &mut BandedCholesky<f64>,
+        lambda: f64,
     ) -> bool {
-        let (count, width) = (self.v.len(), order + 1);
+        let count = self.v.len();
         let mut level = 0.0;
         for l in 0..count {
             let d = self.jump(l, order, &self.theta);
@@ -122,15 +126,18 @@ impl Restricted {
             if gap <= TOL * size {
                 return true;
             }
-            self.load(equations.gram, order, 0.0);
+            self.load(equations, width, 0.0);
             for l in 0..count {
                 let (s1, s2) = (self.room[0] - self.v[l], self.room[1] + self.v[l]);
                 self.inverse[l] = (self.z[0][l] / s1 + self.z[1][l] / s2).recip();
-                let row = &self.rows[l * width..][..width];
-                for a in 0..width {
-                    let ra = self.inverse[l] * row[a];
-                    for (t, &rb) in self.band[(l + a) * width..].iter_mut().zip(&row[a..]) {
-                        *t += ra * rb;
+                let row = entries(l, order);
+                let (row, places) = (&self.rows[row.clone()], &self.places[row]);
+                for (&r, &column) in row.iter().zip(places) {
+                    let ra = self.inverse[l] * r;
+                    for (&rb, &place) in row.iter().zip(places) {
+                        if let Some(d) = place.checked_sub(column) {
+                            self.band[column * width + d] += ra * rb;
+                        }
                     }
                 }
             }
@@ -205,15 +212,16 @@ impl Restricted {
         target: f64,
         cholesky: &BandedCholesky<f64>,
     ) {
-        let (count, width) = (self.v.len(), order + 1);
-        equations.residual(order, &self.theta, &mut self.step);
+        let count = self.v.len();
+        equations.residual(&self.theta, &mut self.step);
         for l in 0..count {
             let (s1, s2) = (self.room[0] - self.v[l], self.room[1] + self.v[l]);
             let pull = (target + self.second[0][l]) / s1 - (target + self.second[1][l]) / s2;
             self.dv[l] = self.inverse[l] * (self.jump(l, order, &self.theta) - pull);
             let g = self.v[l] + self.dv[l];
-            for (t, r) in self.step[l..].iter_mut().zip(&self.rows[l * width..][..width]) {
-                *t -= g * r;
+            let row = entries(l, order);
+            for (r, &place) in self.rows[row.clone()].iter().zip(&self.places[row]) {
+                self.step[place] -= g * r;
             }
         }
         cholesky.solve_in_place(&mut self.step);
@@ -239,17 +247,23 @@ impl Restricted {
     }
 }
 
+/// Where row `l` of `J` is stored.
+fn entries(l: usize, order: usize) -> Range<usize> {
+    l * (order + 1)..(l + 1) * (order + 1)
+}
+
 /// The normal equations.
 struct Equations<'a> {
     gram: &'a [f64],
+    diagonals: usize,
     moments: &'a [f64],
 }
 
 impl Equations<'_> {
     /// `out ← m − G θ`.
-    fn residual(&self, order: usize, theta: &[f64], out: &mut [f64]) {
+    fn residual(&self, theta: &[f64], out: &mut [f64]) {
         out.copy_from_slice(self.moments);
-        for (j, column) in self.gram.chunks_exact(order).enumerate() {
+        for (j, column) in self.gram.chunks_exact(self.diagonals).enumerate() {
             out[j] -= column[0] * theta[j];
             for (d, &g) in column.iter().enumerate().skip(1).take(theta.len() - 1 - j) {
                 out[j + d] -= g * theta[j];

@@ -74,8 +74,9 @@ fn start_from_data(p: &Problem, fixed: &mut [f64]) {
     let jump = |j: usize| {
         let (mut jump, mut stiffness) = (0.0, 0.0);
         for (l, r) in p.rows[j * width..][..width].iter().enumerate() {
-            jump += r * y[j + l];
-            stiffness += r * r / p.w[j + l];
+            let i = (j + l) % y.len();
+            jump += r * y[i];
+            stiffness += r * r / p.w[i];
         }
         if jump.abs() > p.lambda * stiffness && p.may[usize::from(jump > 0.0)] { jump.signum() } else { 0.0 }
     };
@@ -218,7 +219,9 @@ impl<T: Scalar> Iteration<T> for TrendSearch<T> {
                 match rounds.next {
                     _ if goes_on => Phase::Knots(rounds),
                     // Near the solution the interior point is less exact than what there is.
-                    Some(trigger) if self.best.gap > NEAR * self.best.primal && self.p.is_plain() => {
+                    Some(trigger)
+                        if self.best.gap > NEAR * self.best.primal && self.p.is_plain() && !self.p.ring =>
+                    {
                         Phase::Barrier { trigger }
                     }
                     _ => Phase::Done,

@@ -2,7 +2,7 @@
 
 use spm_linalg::{LinalgError, Scalar, check};
 
-use crate::{FittedTrend, Series, TimeSeriesError, TrendFilter, noise_level, trend_lambda_max};
+use crate::{FittedTrend, Series, TimeSeriesError, TrendFilter, noise_level};
 
 /// What is minimised over lambda, with `n` observed values, residual sum of squares `rss = sum w (y - x)^2` and
 /// `df` [degrees of freedom](FittedTrend::degrees_of_freedom).
@@ -138,10 +138,10 @@ impl<T: Scalar> TrendSelect<T> {
 
 impl<T: Scalar> FittedTrend<T> {
     /// The number of knots plus `k + 1`, an unbiased estimate of the degrees of freedom of the fit (Tibshirani and
-    /// Taylor 2012).
+    /// Taylor 2012); on a ring the number of knots, at least 1.
     #[must_use]
     pub fn degrees_of_freedom(&self) -> usize {
-        self.knots().len() + self.order() + 1
+        if self.circular { self.knots().len().max(1) } else { self.knots().len() + self.order() + 1 }
     }
 }
 
@@ -151,6 +151,12 @@ pub(crate) const GRID: usize = 50;
 /// The filter with another lambda.
 pub(crate) fn at<T: Scalar>(filter: &TrendFilter<T>, lambda: T) -> TrendFilter<T> {
     TrendFilter { lambda, ..filter.clone() }
+}
+
+/// The smallest lambda at which a filter of this order is flat, with squared errors and of any shape.
+pub(crate) fn flat<T: Scalar>(filter: &TrendFilter<T>, series: Series<'_, T>) -> Result<T, TimeSeriesError> {
+    let plain = TrendFilter::new(filter.order, T::one());
+    TrendFilter { circular: filter.circular, ..plain }.lambda_max(series)
 }
 
 /// A caller's grid, checked, in decreasing order.
@@ -172,7 +178,7 @@ pub(crate) fn grid<T: Scalar>(
     count: usize,
 ) -> Result<Vec<T>, TimeSeriesError> {
     let order = filter.order;
-    let top = trend_lambda_max(series, order)?.as_f64();
+    let top = flat(filter, series)?.as_f64();
     if top == 0.0 {
         return Ok(vec![T::zero()]);
     }

@@ -458,7 +458,7 @@ fn position(p: &Problem, i: isize) -> f64 {
 ///
 /// On an even grid these are the weights of the divided difference at the knots. In general the elementary
 /// symmetric polynomials of the windows `t[a+1 ..= a+k]` must cancel, k + 1 equations for k + 2 unknowns.
-fn moments_vanish(p: &Problem, knots: &[isize]) -> [Double; SIZE] {
+pub(crate) fn moments_vanish(p: &Problem, knots: &[isize]) -> [Double; SIZE] {
     let order = knots.len() - 1;
     let span = (knots[order] - knots[0]) as f64;
     if !p.uneven {

@@ -6,6 +6,7 @@ use spm_linalg::{LinalgError, LinearOperator, Scalar, Workspace, check};
 use spm_solvers::{Certificate, Control, Iteration, Observer, Progress, Status, StopRule, run};
 
 use crate::active::ActiveSet;
+use crate::fitted_trend::{FittedTrend, Knot};
 use crate::problem::Problem;
 use crate::search::TrendSearch;
 use crate::spline::MAX_ORDER;
@@ -30,6 +31,7 @@ use crate::{FusedLasso, Series, TimeSeriesError};
 /// | `lambda` | required | finite, `>= 0` | weight of the bends |
 /// | `delta` | infinite | positive | residuals beyond this count linearly, see [`huber`](Self::huber) |
 /// | `shape` | none | | monotone for order 0, convex or concave for order 1 |
+/// | `circular` | no | | the last value is a neighbour of the first, see [`circular`](Self::circular) |
 /// | `tol` | 1e-8 | finite, `>= 0` | duality gap divided by the objective at which to stop |
 /// | `max_iter` | 200 | | rounds of the search, or interior-point steps where it stalls |
 /// | `time_limit` | none | | wall time |
@@ -66,6 +68,8 @@ pub struct TrendFilter<T = f64> {
     pub delta: T,
     /// What the trend must be, if anything.
     pub shape: Option<Shape>,
+    /// Whether the last value is a neighbour of the first.
+    pub circular: bool,
     /// Duality gap divided by the objective at which to stop.
     pub tol: f64,
     /// Most iterations.
@@ -78,7 +82,16 @@ impl<T: Scalar> TrendFilter<T> {
     /// The filter of the given order and weight.
     #[must_use]
     pub fn new(order: usize, lambda: T) -> Self {
-        Self { order, lambda, delta: T::infinity(), shape: None, tol: 1e-8, max_iter: 200, time_limit: None }
+        Self {
+            order,
+            lambda,
+            delta: T::infinity(),
+            shape: None,
+            circular: false,
+            tol: 1e-8,
+            max_iter: 200,
+            time_limit: None,
+        }
     }
 
     /// Against outliers: the Huber loss, linear beyond residuals of `delta`, in the units of the data.
@@ -96,6 +109,28 @@ impl<T: Scalar> TrendFilter<T> {
     #[must_use]
     pub fn shape(mut self, shape: Shape) -> Self {
         self.shape = Some(shape);
+        self
+    }
+
+    /// For a signal on a ring, a closed curve or the hours of a day: the differences go on from the last value to the first, `D` is the (k+1)-th
+    /// power of `(C x)[i] = x[(i + 1) mod n] - x[i]`.
+    ///
+    /// From `lambda_max` on the trend is a constant, and turning the ring turns the trend. Values are evenly spaced round the ring; positions,
+    /// the Huber loss and shapes are for lines.
+    ///
+    /// ```
+    /// use spm_timeseries::{Series, TrendFilter};
+    /// // A roof whose ridge is at index 0.
+    /// let y: Vec<f64> = (0..12).map(|i| (i as f64 - 6.0).abs()).collect();
+    /// let fit = TrendFilter::new(1, 0.1).circular().fit(Series::new(&y))?;
+    /// let knots: Vec<usize> = fit.knots().iter().map(|k| k.index).collect();
+    /// assert_eq!(knots, [6, 0]);
+    /// assert!(fit.certificate().gap() <= 1e-8 * fit.objective());
+    /// # Ok::<(), spm_timeseries::TimeSeriesError>(())
+    /// ```
+    #[must_use]
+    pub fn circular(mut self) -> Self {
+        self.circular = true;
         self
     }
 
@@ -132,8 +167,12 @@ impl<T: Scalar> TrendFilter<T> {
         if self.delta.partial_cmp(&T::zero()) != Some(std::cmp::Ordering::Greater) {
             return Err(invalid("delta", "positive", self.delta.as_f64()));
         }
+        if self.circular && self.delta < T::infinity() {
+            return Err(invalid("delta", "infinite on a ring", self.delta.as_f64()));
+        }
         match self.shape {
             None => Ok(()),
+            Some(_) if self.circular => Err(invalid("shape", "none on a ring", 1.0)),
             Some(shape) if shape.order() != self.order => {
                 let expected = if shape.order() == 0 {
                     "0 for a monotone trend"
@@ -165,12 +204,23 @@ impl<T: Scalar> TrendFilter<T> {
     pub fn lambda_max(&self, series: Series<'_, T>) -> Result<T, TimeSeriesError> {
         let at_one = Self { lambda: T::one(), ..self.clone() };
         at_one.validate()?;
-        if self.is_plain() {
+        self.check_axis(series)?;
+        if self.is_plain() && !self.circular {
             return crate::trend_lambda_max(series, self.order);
+        }
+        if self.is_plain() && self.order == 0 {
+            return FusedLasso::new(T::one()).circular().lambda_max(series);
         }
         let (y, w) = series.checked()?;
         let p = at_one.problem(&y, &w, series)?;
         Ok(T::of(at_one.top(&p) * p.units.lambda(self.order)))
+    }
+
+    fn check_axis(&self, series: Series<'_, T>) -> Result<(), TimeSeriesError> {
+        match series.positions {
+            Some(t) if self.circular => Err(invalid("positions", "none on a ring", t.len() as f64)),
+            _ => Ok(()),
+        }
     }
 
     /// Squared errors and no shape.
@@ -179,6 +229,9 @@ impl<T: Scalar> TrendFilter<T> {
     }
 
     fn problem(&self, y: &[T], w: &[T], series: Series<'_, T>) -> Result<Problem, LinalgError> {
+        if self.circular {
+            return Problem::ring(y, w, self.order, self.lambda.as_f64());
+        }
         let may = self.shape.map_or([true; 2], Shape::signs);
         let positions = if self.order == 0 { None } else { series.positions };
         Ok(Problem::new(y, w, positions, self.order, self.lambda.as_f64())?.with(self.delta.as_f64(), may))
@@ -245,6 +298,7 @@ impl<T: Scalar> TrendFilter<T> {
         self.validate()?;
         let k = self.order;
         let (y, w) = series.checked()?;
+        self.check_axis(series)?;
         let plain = self.is_plain();
         if k == 0 && plain {
             return self.fused(&y, &w);
@@ -256,6 +310,7 @@ impl<T: Scalar> TrendFilter<T> {
         let done = |x: Vec<T>, knots: Vec<Knot<T>>, certificate: Certificate<T>| FittedTrend {
             x,
             order: k,
+            circular: self.circular,
             lambda: self.lambda,
             delta: self.delta,
             lambda_max,
@@ -273,10 +328,11 @@ impl<T: Scalar> TrendFilter<T> {
             return Ok(done(x, Vec::new(), Certificate::new(value, value)));
         }
         if self.lambda == T::zero() {
-            let y = p.filled();
+            let mut y = p.filled();
             let mut jumps = vec![0.0; p.m()];
+            y.extend((n..p.d.ncols()).map(|i| y[i % n]).collect::<Vec<f64>>());
             p.d.apply(&y, &mut jumps, Workspace::new(p.d.scratch()).stack());
-            p.write(&y, &mut x);
+            p.write(&y[..p.y.len()], &mut x);
             let rows: Vec<usize> = (0..p.m()).filter(|&j| jumps[j] != 0.0).collect();
             let values: Vec<f64> = rows.iter().map(|&j| jumps[j]).collect();
             let knots = knots(&p, &rows, &values);
@@ -299,6 +355,7 @@ impl<T: Scalar> TrendFilter<T> {
         Ok(FittedTrend {
             x: it.iterate().to_vec(),
             order: k,
+            circular: self.circular,
             lambda: self.lambda,
             delta: self.delta,
             lambda_max,
@@ -310,16 +367,20 @@ impl<T: Scalar> TrendFilter<T> {
     }
 
     fn fused(&self, y: &[T], w: &[T]) -> Result<FittedTrend<T>, TimeSeriesError> {
-        let fit = FusedLasso::new(self.lambda).fit(Series::new(y).weights(w))?;
+        let model = FusedLasso { circular: self.circular, ..FusedLasso::new(self.lambda) };
+        let fit = model.fit(Series::new(y).weights(w))?;
         let (lambda_max, certificate) = (fit.lambda_max(), fit.certificate());
         let x = fit.into_x();
-        let knots = (1..x.len())
-            .filter(|&i| x[i] != x[i - 1])
-            .map(|i| Knot { row: i - 1, index: i, jump: x[i] - x[i - 1] })
+        let n = x.len();
+        let knots = (0..if self.circular { n } else { n - 1 })
+            .map(|row| (row, (row + 1) % n))
+            .filter(|&(row, index)| x[index] != x[row])
+            .map(|(row, index)| Knot { row, index, jump: x[index] - x[row] })
             .collect();
         Ok(FittedTrend {
             x,
             order: 0,
+            circular: self.circular,
             lambda: self.lambda,
             delta: self.delta,
             lambda_max,
@@ -365,154 +426,6 @@ impl Shape {
     }
 }
 
-/// A fitted [`TrendFilter`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct FittedTrend<T = f64> {
-    x: Vec<T>,
-    order: usize,
-    lambda: T,
-    delta: T,
-    lambda_max: T,
-    knots: Vec<Knot<T>>,
-    certificate: Certificate<T>,
-    status: Status,
-    iterations: usize,
-}
-
-/// Where the k-th derivative of the trend jumps.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Knot<T = f64> {
-    /// The row of `D^(k+1)` that is not 0 there; it spans the points `row ..= row + k + 1`.
-    pub row: usize,
-    /// The point at the knot, in the middle of those: for k = 0 the first of the new segment, for k = 1 the kink.
-    pub index: usize,
-    /// `(D^(k+1) x)[row]`, the jump of the k-th derivative.
-    pub jump: T,
-}
-
-impl<T: Scalar> FittedTrend<T> {
-    /// The fitted values.
-    #[must_use]
-    pub fn x(&self) -> &[T] {
-        &self.x
-    }
-
-    /// The fitted values, by value.
-    #[must_use]
-    pub fn into_x(self) -> Vec<T> {
-        self.x
-    }
-
-    /// The order k.
-    #[must_use]
-    pub fn order(&self) -> usize {
-        self.order
-    }
-
-    /// The knots, in order.
-    #[must_use]
-    pub fn knots(&self) -> &[Knot<T>] {
-        &self.knots
-    }
-
-    /// How many polynomial pieces there are: one more than knots.
-    #[must_use]
-    pub fn n_segments(&self) -> usize {
-        self.knots.len() + 1
-    }
-
-    /// The weight that was used.
-    #[must_use]
-    pub fn lambda(&self) -> T {
-        self.lambda
-    }
-
-    /// The sparse outliers of `series`, the series that was fitted with the [Huber loss](TrendFilter::huber): by how much a residual
-    /// is beyond `delta`, with its sign, and exactly 0 for the others and for missing values.
-    ///
-    /// # Errors
-    /// [`TimeSeriesError::Linalg`] for an invalid series or one of another length.
-    ///
-    /// ```
-    /// use spm_timeseries::{Series, TrendFilter};
-    /// let mut y: Vec<f64> = (0..20).map(f64::from).collect();
-    /// y[7] += 100.0;
-    /// let fit = TrendFilter::new(1, 50.0).huber(0.5).fit(Series::new(&y))?;
-    /// let outliers = fit.outliers(Series::new(&y))?;
-    /// assert!((outliers[7] - 99.5).abs() < 1.0);
-    /// assert_eq!(outliers.iter().filter(|o| **o != 0.0).count(), 1);
-    /// # Ok::<(), spm_timeseries::TimeSeriesError>(())
-    /// ```
-    pub fn outliers(&self, series: Series<'_, T>) -> Result<Vec<T>, TimeSeriesError> {
-        let (y, w) = series.checked()?;
-        check::len("series", self.x.len(), y.len())?;
-        let beyond = |r: T| if r.abs() > self.delta { r - self.delta.copysign(r) } else { T::zero() };
-        Ok((0..y.len())
-            .map(|i| if w[i] > T::zero() { beyond(y[i] - self.x[i]) } else { T::zero() })
-            .collect())
-    }
-
-    /// The smallest `lambda` at which the fit is one polynomial.
-    #[must_use]
-    pub fn lambda_max(&self) -> T {
-        self.lambda_max
-    }
-
-    /// `lambda / lambda_max`; infinite if `lambda_max` is 0.
-    #[must_use]
-    pub fn lambda_ratio(&self) -> T {
-        self.lambda / self.lambda_max
-    }
-
-    /// The objective of the trend as it is represented, by knots and pieces.
-    ///
-    /// Evaluating it from [`x`](Self::x) adds the rounding of `x`, about `lambda 2^(k+1) ε Σ|x|`: for long series and large
-    /// `lambda` that is more than the gap.
-    #[must_use]
-    pub fn objective(&self) -> T {
-        self.certificate.primal
-    }
-
-    /// The objective and a lower bound of the optimum, from a dual point built anew from `y − x`.
-    ///
-    /// Where the solution has a closed form (`lambda` at least [`lambda_max`](Self::lambda_max), or 0) both are its objective:
-    /// the dual point is the one that [`trend_lambda_max`](crate::trend_lambda_max) computes, inside its box by the choice of
-    /// `lambda`. Elsewhere, where values are missing the dual constraint `(Dᵀ u)_i = 0` holds to rounding; what is left of it enters the gap
-    /// times `|x_i|`.
-    #[must_use]
-    pub fn certificate(&self) -> Certificate<T> {
-        self.certificate
-    }
-
-    /// Why the iteration ended.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.status
-    }
-
-    /// Iterations done; 0 for the cases with a closed form and for order 0.
-    #[must_use]
-    pub fn iterations(&self) -> usize {
-        self.iterations
-    }
-
-    /// The fit itself if it converged.
-    ///
-    /// # Errors
-    /// [`TimeSeriesError::NotConverged`].
-    pub fn require_converged(self) -> Result<Self, TimeSeriesError> {
-        if self.status.is_converged() {
-            return Ok(self);
-        }
-        let c = self.certificate;
-        Err(TimeSeriesError::NotConverged {
-            iterations: self.iterations,
-            relative_gap: c.relative_gap(c.primal).as_f64(),
-        })
-    }
-}
-
 /// Stops when the gap is at most `tol` times the objective.
 #[derive(Debug)]
 pub(crate) struct RelativeGap {
@@ -544,7 +457,8 @@ fn knots<T: Scalar>(p: &Problem, rows: &[usize], jumps: &[f64]) -> Vec<Knot<T>> 
     let (k, unit) = (p.k(), p.units.jump(p.k()));
     let knot = |(&j, &d): (&usize, &f64)| {
         let row = j + p.units.first;
-        Knot { row, index: row + k.div_ceil(2).max(1), jump: T::of(unit * d) }
+        let index = row + k.div_ceil(2).max(1);
+        Knot { row, index: if p.ring { index % p.y.len() } else { index }, jump: T::of(unit * d) }
     };
     rows.iter().zip(jumps).map(knot).collect()
 }

@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// Weight of each value; 0 = missing. With several channels n × p, or n for all of a row.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// The signal is a ring, such as a closed curve: its last value is a neighbour of the first.
+    #[arg(long, conflicts_with_all = ["x", "shape", "season"])]
+    circular: bool,
     /// What a residual costs: its square, or beyond --delta no more than its size (huber), against outliers.
     #[arg(long, value_enum, default_value = "squared")]
     loss: Loss,
@@ -143,6 +146,9 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         // Without noise every residual would be an outlier.
         filter = filter.huber(if delta > 0.0 { delta } else { f64::INFINITY });
         found.push(("delta", delta.into()));
+    }
+    if args.circular {
+        filter = filter.circular();
     }
     if let Some(shape) = args.shape {
         filter = filter.shape(match shape {
@@ -268,6 +274,7 @@ fn several(args: &Args, y: &Array, ctx: &Context) -> Result<Outcome, CliError> {
         ("--criterion", args.criterion.is_some()),
         ("--loss huber", args.loss == Loss::Huber),
         ("--shape", args.shape.is_some()),
+        ("--circular", args.circular),
         ("--outliers", args.outliers.is_some()),
         ("--season", args.season.is_some()),
         ("--plot", args.plot.is_some()),
