@@ -46,6 +46,8 @@ pub(crate) struct ActiveSet {
     sizes: Vec<f64>,
     /// Whether attempts go on from the last one and never up, see [`descend`](Self::descend).
     descent: bool,
+    /// Whether the data did not determine the last fit on all its candidates.
+    undetermined: bool,
     pub(crate) jumps: Vec<f64>,
     /// Knots, as counted in the last fit, that are about to go, and how far each jump of a descent may walk.
     leaving: Vec<usize>,
@@ -67,6 +69,7 @@ impl ActiveSet {
             held: vec![0.0; m],
             sizes: vec![0.0; m],
             descent: false,
+            undetermined: false,
             knots: Vec::with_capacity(m),
             signs: Vec::with_capacity(m),
             jumps: Vec::with_capacity(m),
@@ -137,6 +140,11 @@ impl ActiveSet {
         self.descent
     }
 
+    /// Whether the data did not determine the last fit on all its candidates; then only the restricted problem says which to keep.
+    pub(crate) fn is_undetermined(&self) -> bool {
+        self.undetermined
+    }
+
     /// `leaving ←` the knots, as counted in the last fit, whose jump came out with the wrong sign.
     fn find_wrong(&mut self) {
         let (knots, jumps, fixed) = (&self.knots, &self.jumps, &self.fixed);
@@ -179,6 +187,7 @@ impl ActiveSet {
     /// observed the knots with the smallest jumps are dropped.
     pub(crate) fn attempt(&mut self, p: &Problem) -> Option<(f64, f64)> {
         let most = if self.descent { DESCENTS } else { DROPS };
+        self.undetermined = false;
         for left in (0..most).rev() {
             self.collect(p);
             if self.spline.fit(p, &self.knots, &self.signs, &mut self.dual, &mut self.jumps) {
@@ -202,15 +211,38 @@ impl ActiveSet {
             if left == 0 {
                 return None;
             }
-            // One for each dependent function, that with the smallest jump in the restricted problem.
-            for range in self.spline.dependent_knots(p.d.order()) {
-                let kept = self.knots[range].iter().copied().filter(|&j| self.fixed[j] != 0.0);
-                let smallest = kept.min_by(|&a, &b| self.sizes[a].total_cmp(&self.sizes[b]))?;
-                self.fixed[smallest] = 0.0;
-            }
+            self.undetermined = true;
+            self.drop_undetermined(p)?;
         }
         let (primal, gap) = self.certify(p);
         (primal.is_finite() && gap.is_finite()).then_some((primal, gap))
+    }
+
+    /// Drops a knot for every combination of functions that the data don't see: along it the objective is the same until a jump comes to 0,
+    /// and there the knot goes. `None` if one has no jumps.
+    fn drop_undetermined(&mut self, p: &Problem) -> Option<()> {
+        let mut free = self.spline.free_jumps(self.knots.len(), p.d.order());
+        let (knots, sizes) = (&self.knots, &mut self.sizes);
+        let signed = |sizes: &[f64], l: usize| sizes[knots[l]] * self.signs[l];
+        while let Some(jumps) = free.pop() {
+            let reach = |l: &usize| (signed(sizes, *l) / jumps[*l]).abs();
+            let kept = (0..knots.len()).filter(|&l| jumps[l] != 0.0 && self.fixed[knots[l]] != 0.0);
+            let first = kept.min_by(|a, b| reach(a).total_cmp(&reach(b)))?;
+            let step = signed(sizes, first) / jumps[first];
+            for l in 0..knots.len() {
+                sizes[knots[l]] = ((signed(sizes, l) - step * jumps[l]) * self.signs[l]).max(0.0);
+            }
+            self.fixed[knots[first]] = 0.0;
+            // The others may no longer jump here.
+            for other in &mut free {
+                let share = other[first] / jumps[first];
+                for (o, j) in other.iter_mut().zip(&jumps) {
+                    *o -= share * j;
+                }
+                other[first] = 0.0;
+            }
+        }
+        Some(())
     }
 
     /// Objective and duality gap, a sum of non-negative terms (Fenchel and Young), at the better of two dual points: `u` clipped to

@@ -85,14 +85,15 @@ impl Restricted {
         (self.z[0][l] - self.z[1][l]).abs()
     }
 
-    /// `band ← G`, its diagonal times `1 + ridge`.
+    /// `band ← G`, with `ridge` times the largest entry of its diagonal added to that: functions seen by no datum have nothing there.
     fn load(&mut self, equations: &Equations<'_>, width: usize, ridge: f64) {
         let diagonals = equations.diagonals;
         let gram = equations.gram.chunks_exact(diagonals);
+        let largest = gram.clone().fold(0.0, |a: f64, column| a.max(column[0]));
         for (to, from) in self.band.chunks_exact_mut(width).zip(gram) {
             to[..diagonals].copy_from_slice(from);
             to[diagonals..].fill(0.0);
-            to[0] += ridge * to[0];
+            to[0] += ridge * largest;
         }
     }
 

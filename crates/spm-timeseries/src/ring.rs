@@ -244,10 +244,9 @@ impl RingSpace {
         }
     }
 
-    /// For each function that depends on others, knots it has, as counted in the last fit.
-    pub(crate) fn dependent_knots(&self, order: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let q = self.knots.len();
-        self.dependent.iter().map(move |&at| self.function[at]..(self.function[at] + order + 1).min(q))
+    /// The functions, by their places in the flat order, that depend on those before them on the data, with what tells how.
+    pub(crate) fn dependent(&self) -> (&[usize], &BandedCholesky<f64>) {
+        (&self.dependent, &self.cholesky)
     }
 
     /// The normal equations `gram θ = moments` in the flat order, and the number of diagonals of `gram`.

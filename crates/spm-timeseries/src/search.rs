@@ -160,11 +160,12 @@ impl<T: Scalar> TrendSearch<T> {
             self.p.write(&self.best.x, &mut self.out);
         }
         // Near the solution, or where a round changes nothing, knots are told apart only beyond the precision of `f64`.
-        let repeats = (gap - rounds.last).abs() < 1e-6 * rounds.last;
+        let determined = !self.active.is_undetermined();
+        let repeats = determined && (gap - rounds.last).abs() < 1e-6 * rounds.last;
         if self.p.delta == f64::INFINITY && (repeats || self.best.gap <= NEAR * primal) {
             self.active.descend(true);
         }
-        rounds.stuck = !rounds.stuck && gap >= rounds.last * (1.0 - 1e-6);
+        rounds.stuck = determined && !rounds.stuck && gap >= rounds.last * (1.0 - 1e-6);
         rounds.last = gap;
         if gap < 0.5 * rounds.smallest {
             (rounds.smallest, rounds.idle) = (gap, 0);

@@ -1,7 +1,5 @@
 //! The splines of a line or of a ring, whichever the problem is on.
 
-use std::ops::Range;
-
 use crate::double::Double;
 use crate::dual::Dual;
 use crate::problem::Problem;
@@ -35,12 +33,29 @@ impl Space {
         }
     }
 
-    /// For each function that depends on others on the data, the range of the knots (as counted in the last fit) it has.
-    pub(crate) fn dependent_knots(&self, order: usize) -> Vec<Range<usize>> {
-        match self {
-            Self::Line(s) => s.dependent_knots(order).collect(),
-            Self::Ring(s) => s.dependent_knots(order).collect(),
-        }
+    /// Where the data don't determine the last fit: for each function that depends on those before it the jumps, at `count` knots, of the
+    /// combination that vanishes at every observed value.
+    pub(crate) fn free_jumps(&self, count: usize, order: usize) -> Vec<Vec<f64>> {
+        let (dependent, cholesky) = match self {
+            Self::Line(s) => s.dependent(),
+            Self::Ring(s) => s.dependent(),
+        };
+        let (gram, diagonals, moments) = self.equations();
+        let (mut rows, mut places) = (Vec::new(), Vec::new());
+        self.rows(count, order, &mut rows, &mut places);
+        let entry = |a: usize, b: usize| {
+            let (low, d) = (a.min(b), a.abs_diff(b));
+            if d < diagonals { gram[low * diagonals + d] } else { 0.0 }
+        };
+        let jumps = |&function: &usize| {
+            // The dependent ones are left out of the solution.
+            let mut theta: Vec<f64> = (0..moments.len()).map(|j| -entry(j, function)).collect();
+            cholesky.solve_in_place(&mut theta);
+            theta[function] = 1.0;
+            let jump = |(r, p): (&[f64], &[usize])| r.iter().zip(p).map(|(r, &p)| r * theta[p]).sum();
+            rows.chunks_exact(order + 1).zip(places.chunks_exact(order + 1)).map(jump).collect()
+        };
+        dependent.iter().map(jumps).collect()
     }
 
     /// The functions with these knots, and the normal equations of the fit without a penalty.

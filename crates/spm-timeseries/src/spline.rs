@@ -79,7 +79,7 @@ impl SplineSpace {
     /// of the dual's defects at the knots of each function.
     ///
     /// Where too many values are missing, the data don't determine a spline with these knots: then returns `false`, and
-    /// [`dependent_knots`](Self::dependent_knots) names candidates to drop.
+    /// [`dependent`](Self::dependent) names the functions that are too many.
     pub(crate) fn fit(
         &mut self,
         p: &Problem,
@@ -248,10 +248,9 @@ impl SplineSpace {
         dual.integrate(p);
     }
 
-    /// For each function that depends on those before it, the range of the knots (as counted in the last fit) it has.
-    pub(crate) fn dependent_knots(&self, order: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-        let real = self.knots.len() - 2 * order;
-        self.dependent.iter().map(move |&j| j.saturating_sub(order).min(real)..(j + 1).min(real))
+    /// The functions that depend on those before them on the data, as found in the last fit, with what tells how.
+    pub(crate) fn dependent(&self) -> (&[usize], &BandedCholesky<f64>) {
+        (&self.dependent, &self.cholesky)
     }
 
     /// The functions with these knots, and the normal equations of the fit without a penalty.

@@ -110,6 +110,21 @@ fn gaps_anywhere_are_filled_by_the_trend() {
     }
 }
 
+/// Rings so short and so full of holes that the data don't determine which knots there are: nothing is seen between some of them.
+#[test]
+fn hardly_observed_rings_converge() {
+    let mut rng = Rng::new(8);
+    for round in 0..600 {
+        let (n, k) = (6 + rng.below(20), 1 + round % 3);
+        let holes = |v: f64, hole: bool| if hole { f64::NAN } else { v };
+        let mut y: Vec<f64> = (0..n).map(|_| holes(rng.normal(), rng.below(5) < 2)).collect();
+        y[0] = 1.0;
+        let lambda_max = TrendFilter::new(k, 1.0).circular().lambda_max(Series::new(&y)).unwrap();
+        let lambda = [0.3, 0.05, 0.003][round / 3 % 3] * lambda_max;
+        sane(&TrendFilter::new(k, lambda).circular().fit(Series::new(&y)).unwrap(), n);
+    }
+}
+
 #[test]
 fn a_path_is_its_fits_and_starts_help() {
     let y = wave(200, 5);
