@@ -148,6 +148,9 @@ pub(crate) fn run(args: &Args, ctx: &Context) -> Result<Outcome, CliError> {
         found.push(("delta", delta.into()));
     }
     if args.circular {
+        if args.loss == Loss::Huber {
+            return Err(CliError::Usage("--loss huber does not go with --circular".into()));
+        }
         filter = filter.circular();
     }
     if let Some(shape) = args.shape {
