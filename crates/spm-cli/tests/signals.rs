@@ -342,5 +342,8 @@ fn huber_and_shapes() {
     json("trend {} -o {} --order 1 --lambda-ratio 0.001 --shape convex", &[&yp, &out], 0);
     let (_, x) = read_npy(&out);
     assert!(x.windows(3).all(|p| p[0] - 2.0 * p[1] + p[2] > -1e-9));
-    refused("trend {} -o {} --order 2 --lambda 1 --shape convex", &[&yp, &out], "order");
+    json("trend {} -o {} --order 1 --lambda-ratio 0.001 --shape increasing", &[&yp, &out], 0);
+    let (_, x) = read_npy(&out);
+    assert!(x.windows(2).all(|p| p[1] - p[0] > -1e-12));
+    refused("trend {} -o {} --order 3 --lambda 1 --shape convex", &[&yp, &out], "order");
 }

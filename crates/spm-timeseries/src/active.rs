@@ -4,6 +4,7 @@ use spm_linalg::{LinearOperator, Workspace};
 
 use crate::double::Double;
 use crate::dual::Dual;
+use crate::flat::Flat;
 use crate::problem::Problem;
 use crate::restricted::Restricted;
 use crate::space::Space;
@@ -49,6 +50,10 @@ pub(crate) struct ActiveSet {
     /// Whether the data did not determine the last fit on all its candidates.
     undetermined: bool,
     pub(crate) jumps: Vec<f64>,
+    /// A row of `D^(k)` in every piece on which that is held at 0.
+    flat: Vec<usize>,
+    /// Rows where the dual of a flat piece rests on its bound before it leaves it.
+    bends: Vec<usize>,
     /// Knots, as counted in the last fit, that are about to go, and how far each jump of a descent may walk.
     leaving: Vec<usize>,
     reach: Vec<f64>,
@@ -73,6 +78,8 @@ impl ActiveSet {
             knots: Vec::with_capacity(m),
             signs: Vec::with_capacity(m),
             jumps: Vec::with_capacity(m),
+            flat: Vec::new(),
+            bends: Vec::new(),
             leaving: Vec::with_capacity(m),
             reach: Vec::with_capacity(m),
             excess: vec![0.0; m],
@@ -87,6 +94,11 @@ impl ActiveSet {
     pub(crate) fn flat_bound(&mut self, p: &Problem) -> f64 {
         if self.attempt(p).is_none() {
             return f64::INFINITY;
+        }
+        if let [flat] = self.dual.flats[..] {
+            // The whole pull at the last row again.
+            self.dual.integrate(p);
+            return self.dual.flat_bound(p.slope, flat.pull);
         }
         let allowed = self.dual.u.iter().filter(|u| p.may[usize::from(u.hi > 0.0)]);
         allowed.fold(0.0, |a: f64, u| a.max(u.hi.abs()))
@@ -119,6 +131,9 @@ impl ActiveSet {
                 self.fixed[j] = s;
                 self.sizes[j] = self.restricted.jump_size(l);
             }
+            self.flat.clear();
+            let ends = self.knots.iter().copied().chain([p.m()]);
+            self.flat.extend(ends.zip(self.restricted.flat()).filter(|(_, flat)| *flat).map(|(end, _)| end));
         }
     }
 
@@ -186,17 +201,22 @@ impl ActiveSet {
     /// The spline on the knots in `fixed`, its objective and gap; `None` if the data do not determine it. Where too few values are
     /// observed the knots with the smallest jumps are dropped.
     pub(crate) fn attempt(&mut self, p: &Problem) -> Option<(f64, f64)> {
-        let most = if self.descent { DESCENTS } else { DROPS };
+        let most = if self.descent || p.slope != 0.0 { DESCENTS } else { DROPS };
         self.undetermined = false;
         for left in (0..most).rev() {
             self.collect(p);
+            self.collect_flats(p);
             if self.spline.fit(p, &self.knots, &self.signs, &mut self.dual, &mut self.jumps) {
                 // Restricted to these knots the signs were right; what is wrong now is so by rounding.
                 match self.descent {
                     true => self.find_first_to_vanish(),
                     false => self.find_wrong(),
                 }
-                if self.leaving.is_empty() || left == 0 {
+                let settled = p.slope == 0.0 || self.adjust_flats(p);
+                if self.leaving.is_empty() && settled || left == 0 {
+                    if !settled {
+                        return None;
+                    }
                     break;
                 }
                 for &l in &self.leaving {
@@ -216,6 +236,42 @@ impl ActiveSet {
         }
         let (primal, gap) = self.certify(p);
         (primal.is_finite() && gap.is_finite()).then_some((primal, gap))
+    }
+
+    /// The pieces held flat between the present knots, from the last on.
+    fn collect_flats(&mut self, p: &Problem) {
+        self.dual.flats.clear();
+        if self.flat.is_empty() {
+            return;
+        }
+        let mut to = p.m() + 1;
+        for piece in (0..=self.knots.len()).rev() {
+            let from = if piece > 0 { self.knots[piece - 1] + 1 } else { 0 };
+            if self.flat.iter().any(|row| (from..to).contains(row)) {
+                self.dual.flats.push(Flat { piece, from, to, pull: Double::default() });
+            }
+            to = from;
+        }
+    }
+
+    /// Lets go the flat pieces that pull the wrong way and holds those whose slope came out with the wrong sign; whether there were none.
+    fn adjust_flats(&mut self, p: &Problem) -> bool {
+        let order = p.d.order();
+        let mut settled = true;
+        for flat in &self.dual.flats {
+            if flat.pull.hi * p.slope < 0.0 {
+                self.flat.retain(|row| !(flat.from..flat.to).contains(row));
+                settled = false;
+            }
+        }
+        for piece in 0..=self.knots.len() {
+            let held = self.dual.flats.iter().any(|flat| flat.piece == piece);
+            if !held && self.spline.slope(piece, order) * p.slope < 0.0 {
+                self.flat.push(self.knots.get(piece).copied().unwrap_or(p.m()));
+                settled = false;
+            }
+        }
+        settled
     }
 
     /// Drops a knot for every combination of functions that the data don't see: along it the objective is the same until a jump comes to 0,
@@ -250,6 +306,7 @@ impl ActiveSet {
     fn certify(&mut self, p: &Problem) -> (f64, f64) {
         let lambda = p.lambda;
         self.spline.close(p, &mut self.dual);
+        self.dual.spread(p, &mut self.bends);
         let mut largest = 0.0_f64;
         for (e, u) in self.excess.iter_mut().zip(&self.dual.u) {
             *e = 0.0;
@@ -324,6 +381,11 @@ impl ActiveSet {
             }
             self.fixed[top] = sign;
             added = true;
+        }
+        for &j in self.bends.iter().filter(|_| added) {
+            if self.fixed[j] == 0.0 {
+                self.fixed[j] = -p.slope;
+            }
         }
         if added {
             for (fixed, held) in self.fixed.iter_mut().zip(&mut self.held) {

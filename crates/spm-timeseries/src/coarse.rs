@@ -30,7 +30,7 @@ pub(crate) fn coarse_knots(p: &Problem) -> Vec<(usize, f64)> {
         return Vec::new();
     }
     let Ok(coarse) = Problem::new(&y, &w, Some(&t), p.k(), p.lambda) else { return Vec::new() };
-    let coarse = coarse.with(f64::INFINITY, p.may);
+    let coarse = coarse.with(f64::INFINITY, p.may).with_slope(p.slope);
     if coarse.m() == 0 || coarse.lambda >= coarse.lambda_max {
         return Vec::new();
     }

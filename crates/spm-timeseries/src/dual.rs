@@ -1,6 +1,7 @@
 //! The dual of the trend filter at a spline, in double-double.
 
 use crate::double::Double;
+use crate::flat::Flat;
 use crate::problem::Problem;
 use crate::spline::{SIZE, divisors, gap, span};
 
@@ -14,6 +15,8 @@ pub(crate) struct Dual {
     pub(crate) ends: Vec<Double>,
     /// A polynomial taken off `w (y − x)` before it is summed, so that the sums come to 0.
     pub(crate) off: Vec<f64>,
+    /// Where `D^(k) x` is held at 0, see [`Flat`], from the last on.
+    pub(crate) flats: Vec<Flat>,
     /// The weights of the quadratic in place of the loss: those of the data for squared errors.
     pub(crate) hold: Vec<f64>,
 }
@@ -43,6 +46,7 @@ impl Dual {
             u: vec![zero; p.m()],
             ends: vec![zero; p.d.order()],
             off: vec![0.0; p.y.len()],
+            flats: Vec::new(),
             hold: p.w.clone(),
         }
     }
@@ -62,6 +66,7 @@ impl Dual {
         let order = if K == 0 { p.d.order() } else { K };
         let share = divisors(p);
         let mut sums = [Double::default(); SIZE];
+        let mut flats = self.flats.iter().peekable();
         for i in (0..self.x.len()).rev() {
             let mut v = Double::new(0.0);
             if p.w[i] > 0.0 {
@@ -80,6 +85,10 @@ impl Dual {
             for l in 1..=order {
                 sums[l] = sums[l] + v;
                 v = if K == 0 && p.uneven && l < order { sums[l] * span(p, i, l) } else { sums[l] };
+            }
+            if let Some(flat) = flats.next_if(|flat| flat.to + order - 2 == i) {
+                sums[order] = sums[order] + flat.pull;
+                v = sums[order];
             }
             match i.checked_sub(order) {
                 Some(j) => self.u[j] = v,

@@ -11,6 +11,7 @@ mod double;
 mod dual;
 mod error;
 mod fitted_trend;
+mod flat;
 mod fused;
 mod graph;
 mod group_admm;

@@ -34,6 +34,8 @@ pub(crate) struct Problem {
     pub(crate) delta: f64,
     /// The signs that `D x` may have, `[negative, positive]`.
     pub(crate) may: [bool; 2],
+    /// The sign that `D^(k) x` must have, 0 for any: the k-th derivative, whose jumps are penalised.
+    pub(crate) slope: f64,
     pub(crate) units: Units,
 }
 
@@ -129,6 +131,7 @@ impl Problem {
             lambda_max: 0.0,
             delta: f64::INFINITY,
             may: [true; 2],
+            slope: 0.0,
             units,
         };
         // An exact polynomial: what is left is rounding, of values of size 1.
@@ -145,9 +148,37 @@ impl Problem {
         self
     }
 
+    /// With `D^(k) x` held to a sign: where that of the polynomial is another, it becomes the one of a degree less.
+    pub(crate) fn with_slope(mut self, slope: f64) -> Self {
+        let k = self.k();
+        let n = self.poly.len();
+        self.slope = if n > k { slope } else { 0.0 };
+        if self.slope != 0.0 {
+            let mut d = self.poly.clone();
+            for l in 0..k {
+                for i in 0..n - 1 - l {
+                    d[i] = (d[i + 1] - d[i]) / (self.t[i + l + 1] - self.t[i]);
+                }
+            }
+            if d[0] * slope < 0.0 {
+                self.poly.fill(0.0);
+                Polynomial::new(&self.t, &self.w, k - 1).approach(
+                    &self.w,
+                    &self.y,
+                    &mut self.poly,
+                    &mut vec![0.0; n],
+                );
+                // 0 is for data that this fits exactly.
+                let exact = self.null_objective() == 0.0;
+                self.lambda_max = if exact { 0.0 } else { self.lambda_max.max(f64::MIN_POSITIVE) };
+            }
+        }
+        self
+    }
+
     /// Whether this is plain trend filtering: squared errors, `D x` of any sign.
     pub(crate) fn is_plain(&self) -> bool {
-        self.delta == f64::INFINITY && self.may == [true; 2]
+        self.delta == f64::INFINITY && self.may == [true; 2] && self.slope == 0.0
     }
 
     /// How far `u` is beyond what `|D x|` allows, with its sign; a sign that `D x` may not have bounds nothing.

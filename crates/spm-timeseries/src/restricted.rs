@@ -21,11 +21,13 @@ pub(crate) struct Restricted {
     /// `J` by rows of K + 1 entries, and the functions they belong to.
     rows: Vec<f64>,
     places: Vec<usize>,
+    /// Of each piece: 0 where its `D^(k)` is held at 0, otherwise 1.
+    slopes: Vec<f64>,
     theta: Vec<f64>,
     step: Vec<f64>,
     band: Vec<f64>,
-    /// How far `v` may go up and down: `lambda`, or as good as anywhere towards a sign that jumps may not have.
-    room: [f64; 2],
+    /// How far each `v` may go up and down: `lambda`, anywhere towards a sign that the row may not have, nowhere towards one that costs nothing.
+    room: [Vec<f64>; 2],
     v: Vec<f64>,
     z: [Vec<f64>; 2],
     dv: Vec<f64>,
@@ -39,11 +41,21 @@ impl Restricted {
     /// `signs[l]` ← the sign of the jump at knot `l`, 0 if there is none; `false` if the iteration breaks down.
     pub(crate) fn solve(&mut self, space: &Space, p: &Problem, signs: &mut [f64]) -> bool {
         let (order, lambda) = (p.d.order(), p.lambda);
-        self.room = [1, 0].map(|side| if p.may[side] { lambda } else { 1e6 * lambda.max(p.lambda_max) });
-        let count = signs.len();
+        let (knots, pieces) = (signs.len(), if p.slope == 0.0 { 0 } else { signs.len() + 1 });
+        let count = knots + pieces;
+        for (room, side) in self.room.iter_mut().zip([1, 0]) {
+            room.clear();
+            room.resize(knots, if p.may[side] { lambda } else { f64::INFINITY });
+            room.resize(count, if side == 1 { 0.0 } else { f64::INFINITY });
+        }
         let (gram, diagonals, moments) = space.equations();
         let (q, width) = (moments.len(), space.width(order));
-        space.rows(count, order, &mut self.rows, &mut self.places);
+        space.rows(knots, order, &mut self.rows, &mut self.places);
+        for piece in 0..pieces {
+            let row = space.slope_row(piece, order);
+            self.rows.extend(row[..=order].iter().map(|r| p.slope * r.hi));
+            self.places.extend((piece..piece + order).chain([piece]));
+        }
         let mut cholesky = match self.cholesky.take() {
             Some(c) => c,
             None => BandedCholesky::new(q, width - 1),
@@ -70,7 +82,12 @@ impl Restricted {
         };
         self.cholesky = Some(cholesky);
         if found {
-            self.signs(lambda, signs);
+            self.signs(lambda, 0, signs);
+            self.slopes.clear();
+            self.slopes.resize(pieces, 0.0);
+            let mut slopes = core::mem::take(&mut self.slopes);
+            self.signs(lambda, knots, &mut slopes);
+            self.slopes = slopes;
         }
         found
     }
@@ -78,6 +95,11 @@ impl Restricted {
     /// The coefficients of the last solution.
     pub(crate) fn coefficients(&self) -> &[f64] {
         &self.theta
+    }
+
+    /// Whether `D^(k)` is held at 0 on each piece; nothing if it may have any sign.
+    pub(crate) fn flat(&self) -> impl Iterator<Item = bool> {
+        self.slopes.iter().map(|s| *s == 0.0)
     }
 
     /// The jump at knot `l` in the last solution, without its sign.
@@ -117,9 +139,24 @@ impl Restricted {
             level += d.abs() / count as f64;
             (self.z[0][l], self.z[1][l]) = (d.max(0.0), (-d).max(0.0));
         }
-        for (z, room) in self.z.iter_mut().zip(self.room) {
-            // Equal products with the slacks.
-            z.iter_mut().for_each(|z| *z = (*z + level) * (lambda / room));
+        let mut pairs = 0.0;
+        for side in 0..2 {
+            for l in 0..count {
+                // A side without a bound has no multiplier.
+                let bounded = self.room[side][l] < f64::INFINITY;
+                self.z[side][l] = if bounded { self.z[side][l] + level } else { 0.0 };
+                pairs += f64::from(u8::from(bounded));
+            }
+        }
+        for l in 0..count {
+            let [up, down] = [self.room[0][l], self.room[1][l]];
+            self.v[l] = if up == 0.0 {
+                -lambda
+            } else if down == 0.0 {
+                lambda
+            } else {
+                0.0
+            };
         }
         for _ in 0..STEPS {
             let gap = self.complementarity(0.0);
@@ -129,7 +166,7 @@ impl Restricted {
             }
             self.load(equations, width, 0.0);
             for l in 0..count {
-                let (s1, s2) = (self.room[0] - self.v[l], self.room[1] + self.v[l]);
+                let (s1, s2) = (self.room[0][l] - self.v[l], self.room[1][l] + self.v[l]);
                 self.inverse[l] = (self.z[0][l] / s1 + self.z[1][l] / s2).recip();
                 let row = entries(l, order);
                 let (row, places) = (&self.rows[row.clone()], &self.places[row]);
@@ -146,11 +183,11 @@ impl Restricted {
                 // As far as rounding lets it go.
                 return gap <= 1e-6 * size;
             }
-            let mean = gap / (2 * count) as f64;
+            let mean = gap / pairs;
             self.second.iter_mut().for_each(|s| s.fill(0.0));
             self.direction(equations, order, 0.0, cholesky);
             let longest = self.longest();
-            let after = self.complementarity(longest) / (2 * count) as f64;
+            let after = self.complementarity(longest) / pairs;
             for (side, sign) in [1.0, -1.0].into_iter().enumerate() {
                 for l in 0..count {
                     self.second[side][l] = sign * self.dv[l] * self.dz[side][l];
@@ -180,8 +217,10 @@ impl Restricted {
         let mut sum = 0.0;
         for (side, sign) in [-1.0, 1.0].into_iter().enumerate() {
             for l in 0..self.v.len() {
-                let s = self.room[side] + sign * (self.v[l] + alpha * self.dv[l]);
-                sum += s * (self.z[side][l] + alpha * self.dz[side][l]);
+                let s = self.room[side][l] + sign * (self.v[l] + alpha * self.dv[l]);
+                if s < f64::INFINITY {
+                    sum += s * (self.z[side][l] + alpha * self.dz[side][l]);
+                }
             }
         }
         sum
@@ -192,7 +231,7 @@ impl Restricted {
         let mut longest = 1.0_f64;
         for (side, sign) in [-1.0, 1.0].into_iter().enumerate() {
             for l in 0..self.v.len() {
-                let (s, ds) = (self.room[side] + sign * self.v[l], sign * self.dv[l]);
+                let (s, ds) = (self.room[side][l] + sign * self.v[l], sign * self.dv[l]);
                 if s + longest * ds < 0.0 {
                     longest = -s / ds;
                 }
@@ -216,7 +255,7 @@ impl Restricted {
         let count = self.v.len();
         equations.residual(&self.theta, &mut self.step);
         for l in 0..count {
-            let (s1, s2) = (self.room[0] - self.v[l], self.room[1] + self.v[l]);
+            let (s1, s2) = (self.room[0][l] - self.v[l], self.room[1][l] + self.v[l]);
             let pull = (target + self.second[0][l]) / s1 - (target + self.second[1][l]) / s2;
             self.dv[l] = self.inverse[l] * (self.jump(l, order, &self.theta) - pull);
             let g = self.v[l] + self.dv[l];
@@ -228,7 +267,7 @@ impl Restricted {
         cholesky.solve_in_place(&mut self.step);
         for l in 0..count {
             self.dv[l] += self.inverse[l] * self.jump(l, order, &self.step);
-            let (s1, s2) = (self.room[0] - self.v[l], self.room[1] + self.v[l]);
+            let (s1, s2) = (self.room[0][l] - self.v[l], self.room[1][l] + self.v[l]);
             let (z1, z2, dv) = (self.z[0][l], self.z[1][l], self.dv[l]);
             self.dz[0][l] = (target + self.second[0][l] + z1 * dv) / s1 - z1;
             self.dz[1][l] = (target + self.second[1][l] - z2 * dv) / s2 - z2;
@@ -236,10 +275,10 @@ impl Restricted {
     }
 
     /// A knot is active if its multiplier is larger against the largest than its slack is against `lambda`.
-    fn signs(&self, lambda: f64, signs: &mut [f64]) {
+    fn signs(&self, lambda: f64, first: usize, signs: &mut [f64]) {
         let largest = self.z.iter().flatten().fold(0.0, |a: f64, &z| a.max(z));
-        for (l, sign) in signs.iter_mut().enumerate() {
-            let s = [self.room[0] - self.v[l], self.room[1] + self.v[l]];
+        for (l, sign) in (first..).zip(signs) {
+            let s = [self.room[0][l] - self.v[l], self.room[1][l] + self.v[l]];
             let side = usize::from(s[1] < s[0]);
             let s = s[side];
             let active = self.z[side][l] * lambda > s * largest;

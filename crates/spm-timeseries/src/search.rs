@@ -162,7 +162,8 @@ impl<T: Scalar> TrendSearch<T> {
         // Near the solution, or where a round changes nothing, knots are told apart only beyond the precision of `f64`.
         let determined = !self.active.is_undetermined();
         let repeats = determined && (gap - rounds.last).abs() < 1e-6 * rounds.last;
-        if self.p.delta == f64::INFINITY && (repeats || self.best.gap <= NEAR * primal) {
+        if self.p.delta == f64::INFINITY && self.p.slope == 0.0 && (repeats || self.best.gap <= NEAR * primal)
+        {
             self.active.descend(true);
         }
         rounds.stuck = determined && !rounds.stuck && gap >= rounds.last * (1.0 - 1e-6);

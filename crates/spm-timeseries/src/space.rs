@@ -4,7 +4,7 @@ use crate::double::Double;
 use crate::dual::Dual;
 use crate::problem::Problem;
 use crate::ring::RingSpace;
-use crate::spline::SplineSpace;
+use crate::spline::{SIZE, SplineSpace};
 
 /// The candidate splines of a search for knots.
 #[derive(Debug)]
@@ -95,6 +95,22 @@ impl Space {
                 (gram, gram.len() / moments.len(), moments)
             }
             Self::Ring(s) => s.equations(),
+        }
+    }
+
+    /// `D^(k)` on a piece as a row over K functions, on a line.
+    pub(crate) fn slope_row(&self, piece: usize, order: usize) -> [Double; SIZE] {
+        match self {
+            Self::Line(s) => s.slope_row(piece, order),
+            Self::Ring(_) => [Double::default(); SIZE],
+        }
+    }
+
+    /// `D^(k) x` on a piece of the last fit, on a line.
+    pub(crate) fn slope(&self, piece: usize, order: usize) -> f64 {
+        match self {
+            Self::Line(s) => s.slope(piece, order),
+            Self::Ring(_) => 0.0,
         }
     }
 

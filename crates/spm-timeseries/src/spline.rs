@@ -7,6 +7,7 @@ use spm_linalg::factor::BandedCholesky;
 
 use crate::double::Double;
 use crate::dual::Dual;
+use crate::flat::FlatRows;
 use crate::lambda_max::Polynomial;
 use crate::problem::Problem;
 
@@ -42,6 +43,7 @@ pub(crate) struct SplineSpace {
     rhs: Vec<f64>,
     moments: Vec<f64>,
     sums: Vec<Double>,
+    flats: FlatRows,
     /// An orthonormal basis of the polynomials, made when first needed, and what the sums of each come to beyond the first row.
     polynomials: Vec<Vec<f64>>,
     ends: Vec<[Double; SIZE]>,
@@ -65,6 +67,7 @@ impl SplineSpace {
             rhs: Vec::with_capacity(most),
             moments: Vec::with_capacity(most),
             sums: Vec::with_capacity(most),
+            flats: FlatRows::default(),
             polynomials: Vec::new(),
             ends: Vec::new(),
         }
@@ -91,6 +94,14 @@ impl SplineSpace {
         let order = p.d.order();
         self.assemble(p, knots, &dual.hold);
         if !self.factor() {
+            return false;
+        }
+        let mut flats = core::mem::take(&mut self.flats);
+        let held = flats.prepare(&mut dual.flats, &self.cholesky, self.moments.len(), |piece| {
+            self.slope_row(piece, order)
+        });
+        self.flats = flats;
+        if !held {
             return false;
         }
         self.rhs.clear();
@@ -177,9 +188,27 @@ impl SplineSpace {
         self.dependent.is_empty()
     }
 
+    /// `D^(k)` on piece `piece` as a row over the functions from that number on: their jumps before the piece.
+    pub(crate) fn slope_row(&self, piece: usize, order: usize) -> [Double; SIZE] {
+        let mut row = [Double::default(); SIZE];
+        for (c, r) in row[..order].iter_mut().enumerate() {
+            let jumps = &self.jumps[(piece + c) * (order + 1)..][..order - c];
+            *r = jumps.iter().fold(Double::default(), |s, &v| s + v);
+        }
+        row
+    }
+
+    /// `D^(k) x` on a piece of the last fit.
+    pub(crate) fn slope(&self, piece: usize, order: usize) -> f64 {
+        let row = self.slope_row(piece, order);
+        let terms = row[..order].iter().zip(&self.theta[piece..]).map(|(&r, &t)| r * t);
+        terms.fold(Double::default(), |s, t| s + t).hi
+    }
+
     /// A step on the residual in `rhs`, with the values and the dual after it.
     fn advance(&mut self, p: &Problem, dual: &mut Dual) {
         self.cholesky.solve_in_place(&mut self.rhs);
+        self.flats.correct(&mut dual.flats, &self.theta, &mut self.rhs);
         for (t, &d) in self.theta.iter_mut().zip(&self.rhs) {
             *t = *t + Double::new(d);
         }

@@ -30,7 +30,7 @@ use crate::{FusedLasso, Series, TimeSeriesError};
 /// | `order` | required | 0 to 5 | degree k of the pieces |
 /// | `lambda` | required | finite, `>= 0` | weight of the bends |
 /// | `delta` | infinite | positive | residuals beyond this count linearly, see [`huber`](Self::huber) |
-/// | `shape` | none | | monotone for order 0, convex or concave for order 1 |
+/// | `shape` | none | | monotone for orders 0 and 1, convex or concave for orders 1 and 2 |
 /// | `circular` | no | | the last value is a neighbour of the first, see [`circular`](Self::circular) |
 /// | `tol` | 1e-8 | finite, `>= 0` | duality gap divided by the objective at which to stop |
 /// | `max_iter` | 200 | | rounds of the search, or interior-point steps where it stalls |
@@ -105,7 +105,7 @@ impl<T: Scalar> TrendFilter<T> {
         self
     }
 
-    /// Holds the trend to a shape: monotone for order 0, convex or concave for order 1.
+    /// Holds the trend to a shape: monotone for orders 0 and 1, convex or concave for orders 1 and 2.
     #[must_use]
     pub fn shape(mut self, shape: Shape) -> Self {
         self.shape = Some(shape);
@@ -173,14 +173,19 @@ impl<T: Scalar> TrendFilter<T> {
         match self.shape {
             None => Ok(()),
             Some(_) if self.circular => Err(invalid("shape", "none on a ring", 1.0)),
-            Some(shape) if shape.order() != self.order => {
+            Some(shape) if !(shape.order()..=shape.order() + 1).contains(&self.order) => {
                 let expected = if shape.order() == 0 {
-                    "0 for a monotone trend"
+                    "0 or 1 for a monotone trend"
                 } else {
-                    "1 for a convex or concave trend"
+                    "1 or 2 for a convex or concave trend"
                 };
                 Err(invalid("order", expected, self.order as f64))
             }
+            Some(shape) if shape.order() < self.order && self.delta < T::infinity() => Err(invalid(
+                "delta",
+                "infinite for a monotone line or a convex parabola",
+                self.delta.as_f64(),
+            )),
             Some(_) if self.lambda == T::zero() => {
                 Err(invalid("lambda", "positive where a shape is asked for", 0.0))
             }
@@ -232,9 +237,14 @@ impl<T: Scalar> TrendFilter<T> {
         if self.circular {
             return Problem::ring(y, w, self.order, self.lambda.as_f64());
         }
-        let may = self.shape.map_or([true; 2], Shape::signs);
         let positions = if self.order == 0 { None } else { series.positions };
-        Ok(Problem::new(y, w, positions, self.order, self.lambda.as_f64())?.with(self.delta.as_f64(), may))
+        let p = Problem::new(y, w, positions, self.order, self.lambda.as_f64())?;
+        let (may, slope) = match self.shape {
+            None => ([true; 2], 0.0),
+            Some(shape) if shape.order() == self.order => (shape.signs(), 0.0),
+            Some(shape) => ([true; 2], if shape.signs()[1] { 1.0 } else { -1.0 }),
+        };
+        Ok(p.with(self.delta.as_f64(), may).with_slope(slope))
     }
 
     /// `lambda_max` in the problem's units.
@@ -394,24 +404,28 @@ impl<T: Scalar> TrendFilter<T> {
 
 /// What a trend may be held to.
 ///
-/// A shape is a sign of the differences `D x` that the penalty takes: in the dual it removes one side of the box, and every certificate holds as it
-/// is. A monotone line or parabola (order 1 and more), or a convex step, would be a sign of other differences than those penalised, a second
-/// constraint with a dual variable of its own; such combinations are an error.
+/// A shape is a sign of the differences `D x` that the penalty takes (monotone steps, convex lines), or of those a degree below, `D^(k) x`, the
+/// k-th derivative (monotone lines, convex parabolas). The first removes one side of the box of the dual; the second has multipliers of its own,
+/// and stretches on which the derivative is exactly 0. Other combinations, a monotone parabola, say, whose slope is no constant between knots, are
+/// an error; so is the Huber loss with the second kind.
+///
+/// Restricted problems of the second kind are told apart in `f64` alone: beyond some thousand values, with a small `lambda`, a convex parabola
+/// may end with [`Status::MaxIterations`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shape {
-    /// Never falling; for order 0.
+    /// Never falling; for orders 0 and 1.
     Increasing,
-    /// Never rising; for order 0.
+    /// Never rising; for orders 0 and 1.
     Decreasing,
-    /// Slopes never fall; for order 1.
+    /// Slopes never fall; for orders 1 and 2.
     Convex,
-    /// Slopes never rise; for order 1.
+    /// Slopes never rise; for orders 1 and 2.
     Concave,
 }
 
 impl Shape {
-    /// The order of trend it is for: the one whose differences `D x` it gives a sign.
+    /// The lower order of trend it is for: the one whose differences `D x` it gives a sign.
     fn order(self) -> usize {
         match self {
             Self::Increasing | Self::Decreasing => 0,

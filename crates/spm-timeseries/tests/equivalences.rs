@@ -377,7 +377,9 @@ fn a_monotone_step_is_isotonic_regression() {
     let other =
         TrendFilter::new(0, 1e-9).shape(Shape::Decreasing).tol(1e-12).fit(Series::new(&down)).unwrap();
     close(&other.x().iter().map(|v| -v).collect::<Vec<f64>>(), fit.x(), 1e-12);
-    assert!(TrendFilter::new(2, 1.0).shape(Shape::Convex).validate().is_err());
+    assert!(TrendFilter::new(3, 1.0).shape(Shape::Convex).validate().is_err());
+    assert!(TrendFilter::new(2, 1.0).shape(Shape::Increasing).validate().is_err());
+    assert!(TrendFilter::new(1, 1.0).shape(Shape::Increasing).huber(1.0).validate().is_err());
 }
 
 proptest! {

@@ -70,7 +70,7 @@ pub(crate) struct Args {
     /// Threshold of the Huber loss, in the units of y; 1.345 times the noise level of the series by default.
     #[arg(long, value_name = "D", value_parser = positive)]
     delta: Option<f64>,
-    /// Hold the trend to a shape: monotone for order 0, convex or concave for order 1.
+    /// Hold the trend to a shape: monotone for orders 0 and 1, convex or concave for orders 1 and 2.
     #[arg(long, value_enum)]
     shape: Option<ShapeName>,
     /// Where the outliers go: by how much residuals are beyond --delta, 0 for the others.
